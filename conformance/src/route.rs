@@ -1,0 +1,42 @@
+/// An endpoint under `/v1`.
+#[derive(Clone, Copy, Debug)]
+pub struct Route {
+    /// HTTP method.
+    pub method: &'static str,
+    /// Path with `{ns}` and `{key}` where a name stands.
+    pub path: &'static str,
+}
+
+impl Route {
+    /// The path in one namespace, for the key `k`.
+    #[must_use]
+    pub fn path_in(&self, namespace: &str) -> String {
+        self.path.replace("{ns}", namespace).replace("{key}", "k")
+    }
+}
+
+const fn route(method: &'static str, path: &'static str) -> Route {
+    Route { method, path }
+}
+
+/// Every endpoint that needs a key.
+pub const ROUTES: &[Route] = &[
+    route("GET", "/v1/namespaces"),
+    route("PUT", "/v1/namespaces/{ns}"),
+    route("GET", "/v1/namespaces/{ns}"),
+    route("DELETE", "/v1/namespaces/{ns}"),
+    route("GET", "/v1/namespaces/{ns}/kv"),
+    route("PUT", "/v1/namespaces/{ns}/kv/{key}"),
+    route("GET", "/v1/namespaces/{ns}/kv/{key}"),
+    route("HEAD", "/v1/namespaces/{ns}/kv/{key}"),
+    route("DELETE", "/v1/namespaces/{ns}/kv/{key}"),
+    route("POST", "/v1/namespaces/{ns}/upsert"),
+    route("POST", "/v1/namespaces/{ns}/query"),
+    route("POST", "/v1/namespaces/{ns}/fetch"),
+    route("POST", "/v1/namespaces/{ns}/update"),
+    route("POST", "/v1/namespaces/{ns}/delete"),
+    route("POST", "/v1/namespaces/{ns}/batch"),
+    route("GET", "/v1/namespaces/{ns}/records"),
+    route("GET", "/v1/namespaces/{ns}/export"),
+    route("POST", "/v1/namespaces/{ns}/import"),
+];

@@ -1,0 +1,115 @@
+use std::sync::PoisonError;
+
+use super::Directory;
+use crate::{
+    error::{Error, Result},
+    keys::catalog::{self, TOMBSTONES},
+    namespace::{Change, Namespace},
+    store::{Batch, Durability, ScanLimit, StoreError, prefix_end},
+};
+
+/// Expired records removed from a namespace in one commit.
+const SWEEP_RECORDS: usize = 512;
+/// Rows of deleted namespaces removed in one commit.
+const RECLAIM_ROWS: usize = 2048;
+/// Namespaces that stay open though nobody uses them at the moment.
+const OPEN_IDLE_MAX: usize = 4096;
+
+/// What a round of maintenance did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Maintained {
+    /// Expired records removed.
+    pub swept: u64,
+    /// Rows of deleted namespaces removed.
+    pub reclaimed: u64,
+    /// Whether there was more to do than one round takes.
+    pub more: bool,
+}
+
+impl Directory {
+    /// One bounded round of what can wait: removes some expired records of open namespaces and some
+    /// rows of deleted ones, and closes namespaces that nobody uses. The host calls it every second or
+    /// so, and again at once while [`Maintained::more`].
+    ///
+    /// # Errors
+    /// When the store fails; the next round starts where this one ended.
+    pub async fn maintain(&self) -> Result<Maintained> {
+        let mut done = Maintained::default();
+        let now = self.shared.clock.now_millis();
+        for namespace in self.handles() {
+            if namespace.next_expiry().is_some_and(|at| at <= now) {
+                match namespace
+                    .write(Change::Sweep {
+                        limit: SWEEP_RECORDS,
+                    })
+                    .await
+                {
+                    Ok(written) => {
+                        done.swept += written.outcomes.len() as u64;
+                        done.more |= written.next.is_some();
+                    }
+                    Err(Error::Closed) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        self.reclaim(&mut done).await?;
+        self.close_idle();
+        Ok(done)
+    }
+
+    fn handles(&self) -> Vec<Namespace> {
+        let open = self
+            .shared
+            .open
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        open.values().cloned().collect()
+    }
+
+    async fn reclaim(&self, done: &mut Maintained) -> Result<()> {
+        let snapshot = self.shared.store.snapshot().await?;
+        let tombstones = snapshot
+            .scan(TOMBSTONES, &prefix_end(TOMBSTONES), ScanLimit::rows(1))
+            .await?;
+        let Some((tombstone, _)) = tombstones.rows.first() else {
+            return Ok(());
+        };
+        let number = catalog::number(&tombstone[TOMBSTONES.len()..])
+            .map_err(|why| StoreError::corrupt_row(tombstone, why))?;
+        let prefix = catalog::namespace_prefix(number);
+        let limit = ScanLimit {
+            rows: RECLAIM_ROWS,
+            bytes: 64 << 20,
+        };
+        let page = snapshot.scan(&prefix, &prefix_end(&prefix), limit).await?;
+        let mut batch = Batch::default();
+        done.reclaimed += page.rows.len() as u64;
+        for (key, _) in page.rows {
+            batch.delete(key);
+        }
+        if !page.more {
+            batch.delete(tombstone.clone());
+        }
+        done.more |= page.more || tombstones.more;
+        Ok(self.shared.store.commit(batch, Durability::Memory).await?)
+    }
+
+    /// Closes unused namespaces: all that never came into being, and others above a number.
+    fn close_idle(&self) {
+        let mut open = self
+            .shared
+            .open
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        let mut surplus = open.len().saturating_sub(OPEN_IDLE_MAX);
+        open.retain(|_, namespace| {
+            if !namespace.is_idle() {
+                return true;
+            }
+            let close = !namespace.exists() || surplus > 0;
+            surplus = surplus.saturating_sub(close.into());
+            !close
+        });
+    }
+}

@@ -1,0 +1,167 @@
+//! The namespace actor: one writer, numbered commits, reads on frozen views.
+//!
+//! A [`Namespace`] is a cheap handle. Writes go through a bounded queue to a [`Writer`], which the host
+//! runs as one future: it takes every write that waits, decides them one after another against the
+//! pending state, commits them together and answers each. Reads never wait for it: they work on a
+//! [`View`], the state of the last commit, which holds every acknowledged write.
+
+mod change;
+mod config;
+mod group;
+mod index;
+mod query;
+mod state;
+mod view;
+mod writer;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use arc_swap::ArcSwap;
+use futures::{
+    SinkExt,
+    channel::{mpsc, oneshot},
+};
+
+pub(crate) use self::state::{State, load_bitmap};
+pub use self::{
+    change::{
+        Action, Change, Contents, Expiry, Idempotency, MetadataLimits, Operation, Outcome, Patch,
+        Precondition, Write, Written,
+    },
+    config::{Config, Description, IndexedFields},
+    query::{Answer, Match, Plan, PlanKind, Query, Target},
+    view::{Key, ListPage, ListRange, View},
+    writer::Writer,
+};
+use crate::{
+    Clock, VectorCache,
+    error::{Error, Result},
+    keys::meta::Counts,
+    store::Store,
+};
+
+/// Writes that wait at most before callers have to.
+const QUEUE_LEN: usize = 1024;
+
+/// A handle on a namespace. Clones share it; when the last one is dropped its [`Writer`] ends.
+#[derive(Clone)]
+pub struct Namespace {
+    shared: Arc<Shared>,
+    queue: mpsc::Sender<Pending>,
+}
+
+struct Shared {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    cache: VectorCache,
+    state: ArcSwap<State>,
+    closed: AtomicBool,
+}
+
+/// What waits in the queue.
+#[expect(clippy::large_enum_variant, reason = "nearly all are writes")]
+enum Pending {
+    Write(Write, oneshot::Sender<Result<Written>>),
+    Close(oneshot::Sender<()>),
+}
+
+impl Namespace {
+    /// Opens the namespace that `store` holds, or a new one that its first write creates. The host
+    /// runs the [`Writer`] until it ends.
+    ///
+    /// Costs a read of the counters and ordinal sets: a few rows a million records.
+    ///
+    /// # Errors
+    /// When the store fails or holds damaged or newer data.
+    pub async fn open(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        cache: VectorCache,
+    ) -> Result<(Self, Writer)> {
+        let state = State::load(&*store, cache.new_owner()).await?;
+        let shared = Arc::new(Shared {
+            store,
+            clock,
+            cache,
+            state: ArcSwap::from_pointee(state),
+            closed: AtomicBool::new(false),
+        });
+        let (queue, waiting) = mpsc::channel(QUEUE_LEN);
+        let writer = Writer::new(Arc::clone(&shared), waiting);
+        Ok((Self { shared, queue }, writer))
+    }
+
+    /// Does a write and answers when it is as durable as it asked for. Dropping the future does not
+    /// cancel a write that has begun.
+    ///
+    /// # Errors
+    /// When the write is refused or the store fails; see [`Error`].
+    pub async fn write(&self, write: impl Into<Write>) -> Result<Written> {
+        let (reply, answer) = oneshot::channel();
+        let pending = Pending::Write(write.into(), reply);
+        self.queue
+            .clone()
+            .send(pending)
+            .await
+            .map_err(|_| Error::Closed)?;
+        answer.await.map_err(|_| Error::Closed)?
+    }
+
+    /// The state of the last commit, at the present time. Costs nothing; holding it may delay the
+    /// reclaiming of space.
+    #[must_use]
+    pub fn view(&self) -> View {
+        View::new(
+            self.shared.state.load_full(),
+            self.shared.cache.clone(),
+            self.shared.clock.now_millis(),
+        )
+    }
+
+    /// Whether the namespace has been created, by a write or explicitly.
+    #[must_use]
+    pub fn exists(&self) -> bool {
+        self.shared.state.load().meta.is_some()
+    }
+
+    /// Sums over the stored records, expired ones that are not yet swept included.
+    pub(crate) fn stored_counts(&self) -> Counts {
+        self.shared
+            .state
+            .load()
+            .meta
+            .as_ref()
+            .map(|meta| meta.counts)
+            .unwrap_or_default()
+    }
+
+    /// When the next record or idempotency entry expires: the host then writes [`Change::Sweep`].
+    #[must_use]
+    pub fn next_expiry(&self) -> Option<u64> {
+        self.shared.state.load().next_expiry
+    }
+
+    /// Ends the writing: what waits before is done, what comes after gets [`Error::Closed`].
+    pub async fn close(&self) {
+        let (reply, done) = oneshot::channel();
+        if self.queue.clone().send(Pending::Close(reply)).await.is_ok() {
+            let _ = done.await;
+        }
+    }
+
+    /// Whether [`close`](Self::close) has ended the writing.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.shared.closed.load(Ordering::Acquire)
+    }
+
+    /// Whether this handle is the only one.
+    #[must_use]
+    pub(crate) fn is_idle(&self) -> bool {
+        // The writer holds the other reference.
+        Arc::strong_count(&self.shared) <= 2
+    }
+}

@@ -1,0 +1,131 @@
+use std::sync::Arc;
+
+use roaring::RoaringBitmap;
+
+use crate::{
+    keys::{
+        Kind,
+        chunk::Chunk,
+        expiry, idempotency,
+        meta::{self, Meta},
+        set::{self, Set},
+        trailing_ordinal,
+    },
+    store::{Result, RowCursor, ScanLimit, Snapshot, Store, StoreError, prefix_end},
+    vector::BlockVersions,
+};
+
+/// Everything known about a namespace as of one commit. Never changes; the next commit makes another.
+#[derive(Clone)]
+pub(crate) struct State {
+    /// `None` until the first write.
+    pub(crate) meta: Option<Meta>,
+    pub(crate) snapshot: Arc<dyn Snapshot>,
+    /// Ordinals of all records, expired ones that are not yet swept included.
+    pub(crate) records: Arc<RoaringBitmap>,
+    /// Ordinals of records with a vector.
+    pub(crate) vectors: Arc<RoaringBitmap>,
+    /// Earliest time in the expiry rows.
+    pub(crate) next_expiry: Option<u64>,
+    pub(crate) blocks: BlockVersions,
+}
+
+impl State {
+    pub(crate) async fn load(store: &dyn Store, blocks: BlockVersions) -> Result<Self> {
+        let snapshot = store.snapshot().await?;
+        let meta_key = meta::key();
+        let meta = snapshot
+            .get(&meta_key)
+            .await?
+            .map(|value| Meta::decode(value).map_err(|why| StoreError::corrupt_row(&meta_key, why)))
+            .transpose()?;
+        let records = Arc::new(load_set(&*snapshot, Set::Records).await?);
+        let vectors = Arc::new(load_set(&*snapshot, Set::Vectors).await?);
+        let next_expiry = next_expiry(&*snapshot).await?;
+        Ok(Self {
+            meta,
+            snapshot,
+            records,
+            vectors,
+            next_expiry,
+            blocks,
+        })
+    }
+
+    pub(crate) fn version(&self) -> u64 {
+        self.meta.as_ref().map_or(0, |meta| meta.version)
+    }
+
+    /// Ordinals of the records that have expired by `now` and are not yet swept.
+    pub(crate) async fn expired(&self, now: u64) -> Result<RoaringBitmap> {
+        let mut expired = RoaringBitmap::new();
+        if self.next_expiry.is_some_and(|at| at <= now) {
+            let (start, end) = expiry::due(now);
+            let mut cursor = RowCursor::new(&*self.snapshot, start, end, ScanLimit::rows(4096));
+            while let Some(rows) = cursor.next_page().await? {
+                for (key, _) in rows {
+                    expired.insert(trailing_ordinal(&key)?);
+                }
+            }
+        }
+        Ok(expired)
+    }
+}
+
+async fn load_set(snapshot: &dyn Snapshot, set: Set) -> Result<RoaringBitmap> {
+    load_bitmap(snapshot, &set::prefix(set)).await
+}
+
+/// The union of the chunks under a key prefix.
+pub(crate) async fn load_bitmap(snapshot: &dyn Snapshot, prefix: &[u8]) -> Result<RoaringBitmap> {
+    let mut bitmap = RoaringBitmap::new();
+    let mut cursor = RowCursor::new(
+        snapshot,
+        prefix.to_vec(),
+        prefix_end(prefix),
+        ScanLimit::rows(4096),
+    );
+    while let Some(rows) = cursor.next_page().await? {
+        for (key, value) in rows {
+            Chunk::union_into(&mut bitmap, trailing_ordinal(&key)?, &value)
+                .map_err(|why| StoreError::corrupt_row(&key, why))?;
+        }
+    }
+    Ok(bitmap)
+}
+
+/// The earliest time in the expiry rows of records and idempotency entries.
+pub(crate) async fn next_expiry(snapshot: &dyn Snapshot) -> Result<Option<u64>> {
+    let mut earliest = None;
+    for kind in [Kind::Expiry, Kind::IdempotencyExpiry] {
+        let page = snapshot
+            .scan(&kind.key(&[]), &kind.end(), ScanLimit::rows(1))
+            .await?;
+        let at = page.rows.first().and_then(|(key, _)| expiry::at(key));
+        earliest = [earliest, at].into_iter().flatten().min();
+    }
+    Ok(earliest)
+}
+
+/// The `due` rows of idempotency entries share their shape with those of records.
+pub(crate) async fn due_idempotency_keys(
+    snapshot: &dyn Snapshot,
+    now: u64,
+    limit: usize,
+) -> Result<Vec<(u64, String)>> {
+    let (start, end) = idempotency::due(now);
+    let page = snapshot.scan(&start, &end, ScanLimit::rows(limit)).await?;
+    page.rows
+        .iter()
+        .map(|(key, _)| {
+            let at = expiry::at(key);
+            let client_key = key
+                .get(9..)
+                .and_then(|bytes| std::str::from_utf8(bytes).ok());
+            match (at, client_key) {
+                (Some(at), Some(client_key)) => Ok((at, client_key.to_owned())),
+                _ => Err(StoreError::corrupt_row(key, "not an idempotency expiry")),
+            }
+        })
+        .collect()
+}

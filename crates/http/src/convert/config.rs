@@ -1,0 +1,80 @@
+//! Configuration of namespaces.
+
+use quartz_api as wire;
+use quartz_core::{
+    Metric,
+    namespace::{Config, Description, IndexedFields},
+};
+
+use super::metadata::check_name;
+use crate::problem::{Failure, Result};
+
+/// The configuration a client asks for.
+pub(crate) fn config_from_wire(
+    config: wire::NamespaceConfig,
+    limits: &wire::Limits,
+) -> Result<Config> {
+    if config.dimension == Some(0) {
+        return Err(Failure::invalid("dimension must be at least 1").at("dimension"));
+    }
+    if config
+        .dimension
+        .is_some_and(|dimension| dimension as usize > limits.dimension)
+    {
+        return Err(Failure::limit("dimension", "dimension", limits.dimension).at("dimension"));
+    }
+    let indexed_fields = match config.indexed_fields {
+        wire::IndexedFields::All => IndexedFields::All,
+        wire::IndexedFields::Only(names) => {
+            if names.len() > limits.metadata_fields {
+                let most = limits.metadata_fields;
+                return Err(
+                    Failure::limit("indexed_fields", "metadata_fields", most).at("indexed_fields")
+                );
+            }
+            for (position, name) in names.iter().enumerate() {
+                check_name(name, limits)
+                    .map_err(|failure| failure.at(format!("indexed_fields[{position}]")))?;
+            }
+            IndexedFields::Only(names.into_iter().collect())
+        }
+    };
+    let metric = match config.metric {
+        wire::Metric::Cosine => Metric::Cosine,
+        wire::Metric::Dot => Metric::Dot,
+        wire::Metric::Euclidean => Metric::Euclidean,
+    };
+    Ok(Config {
+        dimension: config.dimension,
+        metric,
+        indexed_fields,
+    })
+}
+
+/// A namespace as it is described to clients.
+pub(crate) fn namespace_to_wire(name: String, description: Description) -> wire::Namespace {
+    let config = description.config;
+    wire::Namespace {
+        name,
+        config: wire::NamespaceConfig {
+            dimension: config.dimension,
+            metric: match config.metric {
+                Metric::Cosine => wire::Metric::Cosine,
+                Metric::Dot => wire::Metric::Dot,
+                Metric::Euclidean => wire::Metric::Euclidean,
+            },
+            indexed_fields: match config.indexed_fields {
+                IndexedFields::All => wire::IndexedFields::All,
+                IndexedFields::Only(names) => {
+                    wire::IndexedFields::Only(names.into_iter().collect())
+                }
+            },
+        },
+        records: description.records,
+        vectors: description.vectors,
+        values: description.values,
+        bytes: description.bytes,
+        version: description.version,
+        created_at: description.created_at,
+    }
+}

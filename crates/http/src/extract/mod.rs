@@ -1,0 +1,16 @@
+//! What handlers take out of requests. Every fault is a problem document that says where it is.
+
+pub(crate) mod body;
+mod conditions;
+mod json;
+mod options;
+mod path;
+mod query;
+
+pub(crate) use self::{
+    conditions::{ReadCondition, WriteCondition, etag},
+    json::{Json, parse},
+    options::{ReadOptions, WriteOptions},
+    path::{KeyPath, NamespacePath, check_id},
+    query::{PageParams, PutParams, QueryString, check_prefix, page_limit},
+};

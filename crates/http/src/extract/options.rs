@@ -1,0 +1,171 @@
+//! Headers that say how to read or write.
+
+use axum::extract::FromRequestParts;
+use http::{HeaderMap, request::Parts};
+use quartz_api::{DURABILITY, ErrorCode, IDEMPOTENCY_KEY, MIN_VERSION};
+use quartz_core::{
+    namespace::{Change, Idempotency, View, Write},
+    store::Durability,
+};
+
+use crate::{
+    problem::{Failure, Result},
+    state::App,
+};
+
+/// `Quartz-Min-Version`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ReadOptions {
+    min_version: u64,
+}
+
+impl FromRequestParts<App> for ReadOptions {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self> {
+        let min_version = match text(&parts.headers, MIN_VERSION)? {
+            None => 0,
+            Some(text) => text.parse().map_err(|_| {
+                Failure::invalid("Quartz-Min-Version must be a whole number").at(MIN_VERSION)
+            })?,
+        };
+        Ok(Self { min_version })
+    }
+}
+
+impl ReadOptions {
+    /// Refuses a view that is older than the reader demands.
+    pub(crate) fn check(self, view: &View) -> Result<()> {
+        let version = view.version();
+        if version < self.min_version {
+            return Err(Failure::new(
+                ErrorCode::VersionNotReached,
+                format!(
+                    "the namespace is at version {version}, not yet at {}",
+                    self.min_version
+                ),
+            )
+            .version(version));
+        }
+        Ok(())
+    }
+}
+
+/// `Quartz-Durability` and `Idempotency-Key`.
+pub(crate) struct WriteOptions {
+    durability: Durability,
+    idempotency: Option<Box<Repeatable>>,
+}
+
+/// A request with an idempotency key, its fingerprint in the making.
+struct Repeatable {
+    key: String,
+    hasher: blake3::Hasher,
+}
+
+impl FromRequestParts<App> for WriteOptions {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+        let durability = match text(&parts.headers, DURABILITY)? {
+            None | Some("disk") => Durability::Disk,
+            Some("memory") => Durability::Memory,
+            Some(_) => {
+                return Err(
+                    Failure::invalid("Quartz-Durability may be disk or memory").at(DURABILITY)
+                );
+            }
+        };
+        let idempotency = match text(&parts.headers, IDEMPOTENCY_KEY)? {
+            None => None,
+            Some(key) => {
+                check_key(key, app.limits.idempotency_key_bytes)?;
+                let mut hasher = blake3::Hasher::new();
+                let content_type = parts.headers.get(http::header::CONTENT_TYPE);
+                for piece in [
+                    parts.method.as_str().as_bytes(),
+                    parts.uri.path().as_bytes(),
+                    parts.uri.query().unwrap_or_default().as_bytes(),
+                    content_type.map_or(b"", |value| value.as_bytes()),
+                ] {
+                    hasher.update(&(piece.len() as u64).to_le_bytes());
+                    hasher.update(piece);
+                }
+                Some(Box::new(Repeatable {
+                    key: key.to_owned(),
+                    hasher,
+                }))
+            }
+        };
+        Ok(Self {
+            durability,
+            idempotency,
+        })
+    }
+}
+
+impl WriteOptions {
+    /// Takes the body into the fingerprint.
+    pub(crate) fn body(mut self, bytes: &[u8]) -> Self {
+        if let Some(repeatable) = &mut self.idempotency {
+            repeatable.hasher.update(bytes);
+        }
+        self
+    }
+
+    /// The write that does `change`.
+    pub(crate) fn write(&self, change: Change) -> Write {
+        self.slice(change, 0)
+    }
+
+    /// The write that does the part `slice` of a request that takes several writes. Each part is
+    /// recognised by itself, so a repeat finishes what was broken off.
+    pub(crate) fn slice(&self, change: Change, slice: usize) -> Write {
+        let idempotency = self.idempotency.as_ref().map(|repeatable| {
+            let mut fingerprint = [0; 16];
+            fingerprint.copy_from_slice(&repeatable.hasher.finalize().as_bytes()[..16]);
+            let key = match slice {
+                0 => repeatable.key.clone(),
+                // No client's key has a space.
+                _ => format!("{} {slice}", repeatable.key),
+            };
+            Idempotency { key, fingerprint }
+        });
+        Write {
+            change,
+            durability: self.durability,
+            idempotency,
+        }
+    }
+}
+
+fn check_key(key: &str, most: usize) -> Result<()> {
+    if key.len() > most {
+        return Err(
+            Failure::limit("the idempotency key", "idempotency_key_bytes", most)
+                .at(IDEMPOTENCY_KEY),
+        );
+    }
+    if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(
+            Failure::invalid("an idempotency key is 1 to 255 visible ASCII characters")
+                .at(IDEMPOTENCY_KEY),
+        );
+    }
+    Ok(())
+}
+
+/// The value of a header that may be there once.
+fn text<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<&'a str>> {
+    let mut values = headers.get_all(name).iter();
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
+    if values.next().is_some() {
+        return Err(Failure::invalid(format!("the header {name} came twice")).at(name));
+    }
+    value
+        .to_str()
+        .map(|text| Some(text.trim()))
+        .map_err(|_| Failure::invalid(format!("the header {name} must be ASCII")).at(name))
+}

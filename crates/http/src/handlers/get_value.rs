@@ -1,0 +1,85 @@
+use axum::{
+    body::Body,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderValue, StatusCode, header};
+use quartz_api::VERSION;
+use quartz_core::record::Parts;
+
+use super::{Reply, view};
+use crate::{
+    convert::BYTES,
+    extract::{KeyPath, ReadCondition, ReadOptions, etag},
+    openapi::{AnyBytes, KeyParams, ReadHeaders, refuses},
+    problem::{Failure, Place, Result, from_core},
+    state::App,
+};
+
+refuses!(Refusals: InvalidRequest LimitExceeded NamespaceNotFound RecordNotFound VersionNotReached);
+
+const VALUE: Parts = Parts {
+    value: true,
+    ..Parts::NONE
+};
+
+/// Get a value
+///
+/// The bytes as they were put, with the content type they were put with.
+#[utoipa::path(
+    get,
+    path = "/v1/namespaces/{ns}/kv/{*key}",
+    operation_id = "get_value",
+    tag = "Key-value",
+    params(
+        KeyParams,
+        ReadHeaders,
+        ("If-None-Match" = Option<String>, Header, description = "Tag that is known already: 304 if the record still has it.", example = "\"42\""),
+    ),
+    responses(
+        (status = 200, description = "The value, with the content type it was put with.",
+            content_type = "*/*", body = inline(AnyBytes),
+            headers(
+                ("ETag" = String, description = "Version of the record in quotes."),
+                ("Quartz-Version" = u64, description = "Version of the namespace."),
+            )),
+        (status = 304, description = "The record still has the version in `If-None-Match`."),
+        Refusals,
+    ),
+)]
+pub(crate) async fn get_value(
+    State(app): State<App>,
+    KeyPath { namespace, key }: KeyPath,
+    options: ReadOptions,
+    condition: ReadCondition,
+) -> Result<Response> {
+    let view = view(&app, &namespace, options).await?;
+    let version = view.version();
+    let record = view
+        .get(&key, VALUE)
+        .await
+        .map_err(|error| from_core(error, Place::Request).version(version))?;
+    let not_found = || Failure::record_not_found(&key).version(version);
+    let record = record.ok_or_else(not_found)?;
+    let value = record.value.ok_or_else(not_found)?;
+    let tag = etag(record.version);
+    if condition.knows(record.version) {
+        let reply = Reply::empty(StatusCode::NOT_MODIFIED).version(version);
+        return Ok(reply.header("etag", tag).into_response());
+    }
+    let mut response = Response::new(Body::from(value.bytes));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, content_type(value.content_type));
+    headers.insert(header::ETAG, tag);
+    headers.insert(VERSION, version.into());
+    // The bytes are a client's; a browser must not take them for anything else.
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    Ok(response)
+}
+
+pub(super) fn content_type(text: String) -> HeaderValue {
+    HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(BYTES))
+}

@@ -1,0 +1,100 @@
+use axum::extract::State;
+use quartz_api::{Limits, Plan, PlanKind, QueryRequest, QueryResponse};
+use quartz_core::namespace::{PlanKind as CorePlanKind, Query, Target};
+
+use super::{Reply, pointed, view};
+use crate::{
+    convert::{match_to_wire, parts_of, vector},
+    extract::{Json, NamespacePath, ReadOptions, check_id},
+    filter,
+    openapi::{NamespaceParams, ReadHeaders, refuses},
+    problem::{Failure, Place, Result, from_core},
+    state::App,
+};
+
+refuses!(Refusals: InvalidRequest LimitExceeded DimensionMismatch VectorInvalid FilterInvalid
+    FieldNotIndexed NamespaceNotFound RecordNotFound VersionNotReached BodyTooLarge
+    UnsupportedMediaType);
+
+/// Matches of a query that does not say how many.
+const DEFAULT_TOP_K: usize = 10;
+
+/// Find the nearest records
+///
+/// By `vector`, or by the vector of the record `id`, which is left out of its own answer. Best
+/// first: for cosine and dot a higher score is nearer, for euclidean a lower one.
+#[utoipa::path(
+    post,
+    path = "/v1/namespaces/{ns}/query",
+    operation_id = "query",
+    tag = "Records",
+    params(NamespaceParams, ReadHeaders),
+    request_body(content = QueryRequest, example = json!({
+        "vector": [0.1, 0.2, 0.3], "top_k": 5, "filter": {"lang": "en", "year": {"$gte": 2020}}, "include": ["metadata"],
+    })),
+    responses(
+        (status = 200, description = "The matches.", body = QueryResponse,
+            headers(("Quartz-Version" = u64, description = "Version of the namespace."))),
+        Refusals,
+    ),
+)]
+pub(crate) async fn query(
+    State(app): State<App>,
+    NamespacePath(name): NamespacePath,
+    options: ReadOptions,
+    Json { value: request, .. }: Json<QueryRequest>,
+) -> Result<Reply> {
+    let raw_filter = request.filter.clone();
+    let query = parse(request, &app.limits)?;
+    let view = view(&app, &name, options).await?;
+    let answer = view.query(&query).await.map_err(|error| {
+        let failure = from_core(error, Place::Request).version(view.version());
+        pointed(failure, raw_filter.as_deref(), "filter")
+    })?;
+    let body = QueryResponse {
+        matches: answer.matches.into_iter().map(match_to_wire).collect(),
+        version: answer.version,
+        plan: Plan {
+            kind: match answer.plan.kind {
+                CorePlanKind::Scan => PlanKind::Scan,
+                CorePlanKind::FilterFirst => PlanKind::FilterFirst,
+            },
+            exact: answer.plan.exact,
+            scanned: answer.plan.scanned,
+        },
+    };
+    Ok(Reply::json(&body)?.version(answer.version))
+}
+
+fn parse(request: QueryRequest, limits: &Limits) -> Result<Query> {
+    let target = match (request.vector, request.id) {
+        (Some(given), None) => Target::Vector(vector(given, limits)?),
+        (None, Some(id)) => {
+            check_id("the id", &id, limits.id_bytes).map_err(|failure| failure.at("id"))?;
+            Target::Record(id)
+        }
+        _ => {
+            return Err(Failure::invalid(
+                "a query has a vector or an id, one of them",
+            ));
+        }
+    };
+    let top_k = match request.top_k {
+        None => DEFAULT_TOP_K.min(limits.top_k),
+        Some(0) => return Err(Failure::invalid("top_k must be at least 1").at("top_k")),
+        Some(top_k) if top_k > limits.top_k => {
+            return Err(Failure::limit("top_k", "top_k", limits.top_k).at("top_k"));
+        }
+        Some(top_k) => top_k,
+    };
+    let filter = request
+        .filter
+        .map(|raw| filter::parse(&raw, "filter", limits))
+        .transpose()?;
+    Ok(Query {
+        target,
+        top_k,
+        filter,
+        parts: parts_of(&request.include),
+    })
+}

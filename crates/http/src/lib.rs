@@ -1,0 +1,32 @@
+//! The HTTP API over a [`Directory`](quartz_core::directory::Directory): routes, authentication,
+//! handlers, OpenAPI document.
+//!
+//! [`router`] gives an [`axum::Router`] that the native server and the edge both serve. It has no
+//! sockets, no timers, no threads and no randomness: a [`Host`] brings what it needs of them.
+//!
+//! A request passes one layer (`middleware`), which gives it an id, checks its key and its place,
+//! and writes the body of a problem; then the handler of its route (`handlers`, one file an
+//! endpoint), which takes the request apart (`extract`, `filter`), turns wire types into core's
+//! (`convert`), asks the namespace, and turns the answer back.
+
+#![forbid(unsafe_code)]
+
+pub mod auth;
+mod convert;
+mod cursor;
+mod docs;
+mod extract;
+mod filter;
+#[doc(hidden)]
+pub mod fuzzing;
+mod handlers;
+mod middleware;
+mod openapi;
+mod problem;
+mod router;
+mod state;
+
+pub use self::{
+    router::{openapi_document, router},
+    state::{ApiState, Host},
+};

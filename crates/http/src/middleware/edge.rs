@@ -1,0 +1,270 @@
+//! The edge of the router: request id, key, place, deadline, panics, problem bodies, span, metrics.
+
+use std::{
+    any::Any,
+    convert::Infallible,
+    panic::AssertUnwindSafe,
+    pin::pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use axum::{
+    extract::{MatchedPath, Request},
+    response::Response,
+};
+use futures::{
+    FutureExt as _,
+    future::{BoxFuture, Either, select},
+};
+use http::{HeaderValue, header};
+use quartz_api::{ErrorCode, REQUEST_ID};
+use tower::{Layer, Service};
+use tracing::{Instrument as _, field};
+
+use super::{lingering::Rest, request_id::request_id, route_metrics::RouteTable};
+use crate::{
+    auth,
+    problem::{Failure, Result},
+    state::{App, Place},
+};
+
+/// Routes that need no key. Every other one does.
+pub(crate) const PUBLIC: [&str; 6] = [
+    "/livez",
+    "/readyz",
+    "/healthz",
+    "/openapi.json",
+    "/docs",
+    "/docs/{file}",
+];
+/// A stream of any length has no deadline.
+const NO_DEADLINE: &str = "/v1/namespaces/{ns}/import";
+
+/// How much of its body a request without a key may send before it is cut off.
+const DISCARD_BYTES: usize = 2 << 20;
+
+/// Wraps every route and the fallback.
+#[derive(Clone)]
+pub(crate) struct EdgeLayer(Arc<Edge>);
+
+struct Edge {
+    app: App,
+    routes: RouteTable,
+}
+
+impl EdgeLayer {
+    /// `routes`: every template, for the metrics.
+    pub(crate) fn new(app: App, routes: impl IntoIterator<Item = String>) -> Self {
+        Self(Arc::new(Edge {
+            app,
+            routes: RouteTable::new(routes),
+        }))
+    }
+}
+
+impl<S> Layer<S> for EdgeLayer {
+    type Service = EdgeService<S>;
+
+    fn layer(&self, inner: S) -> EdgeService<S> {
+        EdgeService {
+            inner,
+            edge: Arc::clone(&self.0),
+        }
+    }
+}
+
+#[derive(Clone)]
+pub(crate) struct EdgeService<S> {
+    inner: S,
+    edge: Arc<Edge>,
+}
+
+impl<S> Service<Request> for EdgeService<S>
+where
+    S: Service<Request, Response = Response, Error = Infallible>,
+    S::Future: Send + 'static,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response, Infallible>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request) -> Self::Future {
+        let edge = Arc::clone(&self.edge);
+        let started = edge.app.host.monotonic_micros();
+        let id = request_id(request.headers(), &*edge.app.host);
+        let method = request.method().clone();
+        let matched = request.extensions().get::<MatchedPath>().cloned();
+        let route = matched.as_ref().map(MatchedPath::as_str);
+        let span = tracing::debug_span!(
+            "request",
+            method = method.as_str(),
+            route = route.unwrap_or("unmatched"),
+            request_id = id.to_str().unwrap_or_default(),
+            traceparent = field::Empty,
+        );
+        if let Some(traceparent) = traceparent(&request) {
+            span.record("traceparent", traceparent);
+        }
+        let deadline = match route {
+            Some(NO_DEADLINE) => None,
+            _ => edge.app.host.deadline(),
+        };
+        let rest = Rest::of(&mut request);
+        let admitted = edge
+            .admit(&request, route)
+            .map(|place| (place, self.inner.call(request)));
+        let future = async move {
+            let in_flight = edge.routes.enter();
+            let answer = async {
+                let (place, handler, most) = match admitted {
+                    Ok((place, handler)) => (place, Ok(handler), edge.app.limits.body_bytes),
+                    Err(failure) => (None, Err(failure), DISCARD_BYTES),
+                };
+                let response = match handler {
+                    Ok(handler) => unpanicked(handler).await,
+                    Err(failure) => Err(failure),
+                };
+                drop(place);
+                if is_failure(&response)
+                    && let Some(rest) = rest
+                {
+                    rest.discard(most).await;
+                }
+                response
+            };
+            let response = in_time(answer, deadline).await;
+            drop(in_flight);
+            let response = finish(response, &id);
+            let micros = edge.app.host.monotonic_micros().saturating_sub(started);
+            let route = edge.routes.of(matched.as_ref().map(MatchedPath::as_str));
+            route.record(&method, response.status(), micros);
+            tracing::debug!(status = response.status().as_u16(), micros, "answered");
+            Ok(response)
+        };
+        Box::pin(future.instrument(span))
+    }
+}
+
+impl Edge {
+    /// A place for a request that may go on; public routes need neither key nor place.
+    fn admit(&self, request: &Request, route: Option<&str>) -> Result<Option<Place>> {
+        let path = request.uri().path();
+        let public = match route {
+            Some(route) => PUBLIC.contains(&route),
+            None => path != "/v1" && !path.starts_with("/v1/"),
+        };
+        if public {
+            return Ok(None);
+        }
+        auth::authenticate(request.headers(), &self.app.root_key)?;
+        match self.app.gate.enter() {
+            Some(place) => Ok(Some(place)),
+            None => Err(Failure::new(
+                ErrorCode::TooManyRequests,
+                format!(
+                    "the server takes {} requests at once (concurrent_requests); retry",
+                    self.app.gate.most()
+                ),
+            )),
+        }
+    }
+}
+
+/// Runs a handler, which may panic.
+async fn unpanicked(
+    handler: impl Future<Output = Result<Response, Infallible>>,
+) -> Result<Response> {
+    match AssertUnwindSafe(handler).catch_unwind().await {
+        Ok(Ok(response)) => Ok(response),
+        Ok(Err(never)) => match never {},
+        Err(panic) => {
+            tracing::error!(message = panic_message(&*panic), "a handler panicked");
+            Err(Failure::new(
+                ErrorCode::Internal,
+                "the server failed on this request; it is in the log under the request id",
+            ))
+        }
+    }
+}
+
+/// Waits for an answer until the deadline.
+async fn in_time(
+    answer: impl Future<Output = Result<Response>>,
+    deadline: Option<BoxFuture<'static, ()>>,
+) -> Result<Response> {
+    let Some(deadline) = deadline else {
+        return answer.await;
+    };
+    match select(pin!(answer), deadline).await {
+        Either::Left((response, _)) => response,
+        Either::Right(_) => Err(Failure::new(
+            ErrorCode::RequestTimeout,
+            "the request took too long and was given up; a write may still be done, repeat it \
+             with its idempotency key",
+        )),
+    }
+}
+
+fn is_failure(response: &Result<Response>) -> bool {
+    match response {
+        Ok(response) => response.extensions().get::<Failure>().is_some(),
+        Err(_) => true,
+    }
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("(no message)")
+}
+
+/// Writes the body of a problem and the request id.
+fn finish(response: Result<Response>, id: &HeaderValue) -> Response {
+    let text = id.to_str().unwrap_or_default();
+    let mut response = match response {
+        Err(failure) => rendered(&failure, text),
+        Ok(mut response) => match response.extensions_mut().remove::<Failure>() {
+            None => response,
+            Some(failure) => {
+                let mut problem = rendered(&failure, text);
+                // A 405 says which methods there are.
+                if let Some(allow) = response.headers_mut().remove(header::ALLOW) {
+                    problem.headers_mut().insert(header::ALLOW, allow);
+                }
+                problem
+            }
+        },
+    };
+    response.headers_mut().insert(REQUEST_ID, id.clone());
+    response
+}
+
+fn rendered(failure: &Failure, id: &str) -> Response {
+    let (code, status) = (failure.code.as_str(), failure.code.status());
+    if status >= 500 {
+        tracing::error!(code, status, detail = %failure.detail, "a request failed");
+    } else {
+        tracing::debug!(code, status, "a request was refused");
+    }
+    failure.render(id)
+}
+
+/// The W3C trace context of the request, if it is well formed.
+fn traceparent(request: &Request) -> Option<&str> {
+    let text = request.headers().get("traceparent")?.to_str().ok()?;
+    let hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    let well_formed = text.len() == 55
+        && text
+            .bytes()
+            .enumerate()
+            .all(|(position, byte)| match position {
+                2 | 35 | 52 => byte == b'-',
+                _ => hex(byte),
+            });
+    well_formed.then_some(text)
+}

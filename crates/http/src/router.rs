@@ -1,0 +1,182 @@
+//! All routes, each with its document, under one layer.
+
+use axum::{
+    Router,
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Method, header};
+use quartz_api::{
+    DURABILITY, ErrorCode, IDEMPOTENCY_KEY, IDEMPOTENCY_REPLAYED, MIN_VERSION, REQUEST_ID, VERSION,
+};
+use tower_http::{
+    compression::{CompressionLayer, predicate::SizeAbove},
+    cors::{AllowOrigin, CorsLayer},
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    docs,
+    handlers::{
+        batch, configure, delete, delete_namespace, delete_value, describe, export, fetch,
+        get_value, head_value, health, import, list_keys, list_namespaces, list_records, put_value,
+        query, update, upsert,
+    },
+    middleware::{EdgeLayer, PUBLIC},
+    openapi,
+    problem::{Failure, Result},
+    state::{ApiState, App},
+};
+
+/// JSON answers shorter than this are not worth compressing.
+const COMPRESS_ABOVE_BYTES: u64 = 1024;
+
+/// The whole API as a service, with the routes that the host adds, `/metrics` for instance. They get
+/// request ids and are counted like the others.
+///
+/// The recorder of the `metrics` facade must be installed before the first request.
+pub fn router(state: ApiState, host_routes: Router) -> Router {
+    let cors = cors(&state.cors_origins);
+    let app = state.share();
+    let (values, mut document) = values().split_for_parts();
+    let (json, json_document) = json().split_for_parts();
+    document.merge(json_document);
+    let templates: Vec<_> = document
+        .paths
+        .paths
+        .keys()
+        .cloned()
+        .chain(PUBLIC.map(str::to_owned))
+        .collect();
+    let text = Bytes::from(openapi::finish(document).to_json().unwrap_or_default());
+    let json = json
+        .route("/openapi.json", get(move || openapi_json(text.clone())))
+        .layer(CompressionLayer::new().compress_when(SizeAbove::new(COMPRESS_ABOVE_BYTES)));
+    let router = values
+        .merge(json)
+        .route("/docs", get(docs::page))
+        .route("/docs/{file}", get(docs::file))
+        .fallback(no_route)
+        .method_not_allowed_fallback(no_method)
+        .with_state(App::clone(&app))
+        .merge(host_routes)
+        .layer(EdgeLayer::new(app, templates));
+    match cors {
+        Some(cors) => router.layer(cors),
+        None => router,
+    }
+}
+
+/// The OpenAPI document, as `/openapi.json` serves it, indented.
+#[must_use]
+pub fn openapi_document() -> String {
+    let mut document = values().into_openapi();
+    document.merge(json().into_openapi());
+    openapi::finish(document)
+        .to_pretty_json()
+        .unwrap_or_default()
+}
+
+/// Routes whose bodies are the client's bytes. They pay for no layer but the edge.
+fn values() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(openapi::base()).routes(routes!(
+        get_value::get_value,
+        put_value::put_value,
+        head_value::head_value,
+        delete_value::delete_value
+    ))
+}
+
+/// Routes that answer JSON.
+fn json() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(list_namespaces::list_namespaces))
+        .routes(routes!(
+            configure::create_namespace,
+            describe::describe_namespace,
+            delete_namespace::delete_namespace
+        ))
+        .routes(routes!(list_keys::list_keys))
+        .routes(routes!(upsert::upsert))
+        .routes(routes!(query::query))
+        .routes(routes!(fetch::fetch))
+        .routes(routes!(update::update))
+        .routes(routes!(delete::delete))
+        .routes(routes!(batch::batch))
+        .routes(routes!(list_records::list_records))
+        .routes(routes!(export::export))
+        .routes(routes!(import::import))
+        .routes(routes!(health::livez))
+        .routes(routes!(health::readyz))
+        .routes(routes!(health::healthz))
+}
+
+async fn openapi_json(text: Bytes) -> Response {
+    (
+        [(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/json"),
+        )],
+        text,
+    )
+        .into_response()
+}
+
+async fn no_route() -> Result<()> {
+    Err(Failure::new(
+        ErrorCode::RouteNotFound,
+        "there is nothing at this path; see /docs",
+    ))
+}
+
+async fn no_method() -> Result<()> {
+    Err(Failure::new(
+        ErrorCode::MethodNotAllowed,
+        "this path does not take this method; see Allow",
+    ))
+}
+
+fn cors(origins: &[HeaderValue]) -> Option<CorsLayer> {
+    if origins.is_empty() {
+        return None;
+    }
+    let origin = if origins.iter().any(|origin| origin == "*") {
+        AllowOrigin::any()
+    } else {
+        AllowOrigin::list(origins.iter().cloned())
+    };
+    let name = HeaderName::from_static;
+    Some(
+        CorsLayer::new()
+            .allow_origin(origin)
+            .allow_methods([
+                Method::GET,
+                Method::HEAD,
+                Method::PUT,
+                Method::POST,
+                Method::DELETE,
+            ])
+            .allow_headers([
+                header::AUTHORIZATION,
+                header::CONTENT_TYPE,
+                header::IF_MATCH,
+                header::IF_NONE_MATCH,
+                name("x-api-key"),
+                name("api-key"),
+                name("traceparent"),
+                name(DURABILITY),
+                name(IDEMPOTENCY_KEY),
+                name(MIN_VERSION),
+                name(REQUEST_ID),
+            ])
+            .expose_headers([
+                header::ETAG,
+                header::RETRY_AFTER,
+                name(IDEMPOTENCY_REPLAYED),
+                name(REQUEST_ID),
+                name(VERSION),
+            ])
+            .max_age(std::time::Duration::from_secs(3600)),
+    )
+}

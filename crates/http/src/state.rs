@@ -1,0 +1,143 @@
+//! What the router is built from, and what it asks of its host.
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use http::HeaderValue;
+use quartz_api::Limits;
+use quartz_core::{directory::Directory, store::BoxFuture};
+
+use crate::auth::RootKey;
+
+/// The world outside the router: time, randomness, health. The crate itself has none of them.
+pub trait Host: Send + Sync + 'static {
+    /// Microseconds since some fixed moment, never going back. Only differences are used.
+    fn monotonic_micros(&self) -> u64;
+
+    /// A number that no other request gets.
+    fn unique_id(&self) -> u128;
+
+    /// Resolves when a request that starts now has taken too long; `None`: it never has.
+    ///
+    /// The request is then dropped and answered with `request_timeout`. Imports and exports have
+    /// no deadline, they last as long as their stream.
+    fn deadline(&self) -> Option<BoxFuture<'static, ()>> {
+        None
+    }
+
+    /// Whether requests should be sent here; `Err` says why not.
+    fn ready(&self) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
+/// Everything [`router`](crate::router) needs.
+#[derive(Clone)]
+pub struct ApiState {
+    /// The namespaces.
+    pub directory: Directory,
+    /// The largest requests that are taken.
+    pub limits: Limits,
+    /// The key that opens everything.
+    pub root_key: RootKey,
+    /// Time, randomness, health.
+    pub host: Arc<dyn Host>,
+    /// Requests served at once; those beyond get 429.
+    pub concurrent_requests: usize,
+    /// Origins of web pages that may call the API (`*` for all); none switches CORS off.
+    pub cors_origins: Vec<HeaderValue>,
+}
+
+/// The state as handlers share it.
+pub(crate) struct Shared {
+    pub(crate) directory: Directory,
+    pub(crate) limits: Limits,
+    pub(crate) root_key: RootKey,
+    pub(crate) host: Arc<dyn Host>,
+    pub(crate) gate: Gate,
+}
+
+/// What handlers extract with `State`.
+pub(crate) type App = Arc<Shared>;
+
+impl ApiState {
+    pub(crate) fn share(self) -> App {
+        Arc::new(Shared {
+            directory: self.directory,
+            limits: self.limits,
+            root_key: self.root_key,
+            host: self.host,
+            gate: Gate::new(self.concurrent_requests),
+        })
+    }
+}
+
+impl fmt::Debug for ApiState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ApiState")
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Counts the requests that are served at the moment.
+#[derive(Clone)]
+pub(crate) struct Gate(Arc<Counter>);
+
+struct Counter {
+    now: AtomicUsize,
+    most: usize,
+}
+
+/// One request's place; given back when dropped.
+pub(crate) struct Place(Gate);
+
+impl Gate {
+    fn new(most: usize) -> Self {
+        Self(Arc::new(Counter {
+            now: AtomicUsize::new(0),
+            most,
+        }))
+    }
+
+    /// A place, or `None` if all are taken.
+    pub(crate) fn enter(&self) -> Option<Place> {
+        // The counter may overshoot for a moment; a place is only given below the limit.
+        let before = self.0.now.fetch_add(1, Ordering::Relaxed);
+        let place = Place(self.clone());
+        (before < self.0.most).then_some(place)
+    }
+
+    pub(crate) fn most(&self) -> usize {
+        self.0.most
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.0.now.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_given_back() {
+        let gate = Gate::new(2);
+        let first = gate.enter().unwrap();
+        let second = gate.enter().unwrap();
+        assert!(gate.enter().is_none());
+        drop(first);
+        let third = gate.enter().unwrap();
+        assert!(gate.enter().is_none());
+        drop((second, third));
+        assert!(gate.enter().is_some());
+    }
+}

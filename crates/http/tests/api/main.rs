@@ -1,0 +1,14 @@
+//! The router over the memory store, in process.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests, outside of test functions"
+)]
+
+mod bodies;
+mod docs;
+mod edge;
+mod keys;
+mod lines;
+mod records;
+mod support;

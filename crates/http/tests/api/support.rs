@@ -1,0 +1,205 @@
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use axum::{Router, body::Body};
+use bytes::Bytes;
+use futures::executor::block_on;
+use http::{HeaderMap, Request, StatusCode};
+use http_body_util::BodyExt as _;
+use quartz_api::Limits;
+use quartz_core::{
+    ManualClock, VectorCache,
+    directory::Directory,
+    store::{BoxFuture, MemoryStore},
+};
+use quartz_http::{ApiState, Host, auth::RootKey, router};
+use serde_json::Value;
+use tower::ServiceExt as _;
+
+pub(crate) const KEY: &str = "test key";
+
+/// A host whose time stands still and whose requests are numbered.
+#[derive(Default)]
+pub(crate) struct TestHost {
+    pub(crate) ids: AtomicU64,
+    /// Whether every deadline has passed.
+    pub(crate) late: bool,
+    /// Why it is not ready.
+    pub(crate) not_ready: Option<String>,
+}
+
+impl Host for TestHost {
+    fn monotonic_micros(&self) -> u64 {
+        0
+    }
+
+    fn unique_id(&self) -> u128 {
+        self.ids.fetch_add(1, Ordering::Relaxed).into()
+    }
+
+    fn deadline(&self) -> Option<BoxFuture<'static, ()>> {
+        let late: BoxFuture<'static, ()> = Box::pin(std::future::ready(()));
+        self.late.then_some(late)
+    }
+
+    fn ready(&self) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(std::future::ready(
+            self.not_ready.clone().map_or(Ok(()), Err),
+        ))
+    }
+}
+
+/// What a test may change about the server.
+pub(crate) struct Setup {
+    pub(crate) limits: Limits,
+    pub(crate) host: TestHost,
+    pub(crate) concurrent_requests: usize,
+    pub(crate) cors_origins: Vec<&'static str>,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            limits: Limits::default(),
+            host: TestHost::default(),
+            concurrent_requests: 100,
+            cors_origins: Vec::new(),
+        }
+    }
+}
+
+/// A server of its own for each test.
+#[derive(Clone)]
+pub(crate) struct Api {
+    router: Router,
+}
+
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Api {
+    pub(crate) fn new() -> Self {
+        Self::with(Setup::default())
+    }
+
+    pub(crate) fn with(setup: Setup) -> Self {
+        let store = Arc::new(MemoryStore::default());
+        let clock = Arc::new(ManualClock::new(1_000_000));
+        #[expect(clippy::disallowed_methods, reason = "this host has threads")]
+        let spawn = Arc::new(|future: BoxFuture<'static, ()>| {
+            std::thread::spawn(move || block_on(future));
+        });
+        let directory = Directory::new(store, clock, VectorCache::new(1 << 20), spawn);
+        let state = ApiState {
+            directory: block_on(directory).unwrap(),
+            limits: setup.limits,
+            root_key: RootKey::new(KEY),
+            host: Arc::new(setup.host),
+            concurrent_requests: setup.concurrent_requests,
+            cors_origins: setup
+                .cors_origins
+                .iter()
+                .map(|origin| origin.parse().unwrap())
+                .collect(),
+        };
+        Self {
+            router: router(state, axum::Router::new()),
+        }
+    }
+
+    pub(crate) fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.open(request);
+        let (parts, body) = response.into_parts();
+        let body = block_on(body.collect()).unwrap().to_bytes();
+        Answer {
+            status: parts.status,
+            headers: parts.headers,
+            body,
+        }
+    }
+
+    /// The answer with its body not yet read.
+    pub(crate) fn open(&self, request: Request<Body>) -> axum::response::Response {
+        block_on(self.router.clone().oneshot(request)).unwrap()
+    }
+
+    /// A request with the key and these headers.
+    pub(crate) fn call(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Body>,
+    ) -> Answer {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("x-api-key", KEY);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.send(request.body(body.into()).unwrap())
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Answer {
+        self.call("GET", path, &[], "")
+    }
+
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Answer {
+        self.call(
+            "POST",
+            path,
+            &[("content-type", "application/json")],
+            body.to_string(),
+        )
+    }
+}
+
+impl Answer {
+    #[track_caller]
+    pub(crate) fn expect(self, status: u16) -> Self {
+        assert_eq!(self.status, status, "{:?} {:?}", self.headers, self.body);
+        self
+    }
+
+    #[track_caller]
+    pub(crate) fn ok(self) -> Value {
+        self.expect(200).json()
+    }
+
+    #[track_caller]
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
+    #[track_caller]
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers[name].to_str().unwrap()
+    }
+
+    /// Code and path of a problem.
+    #[track_caller]
+    pub(crate) fn problem(&self) -> (String, String) {
+        assert_eq!(
+            self.header("content-type"),
+            "application/problem+json",
+            "{:?}",
+            self.body
+        );
+        let problem = self.json();
+        assert_eq!(problem["status"], self.status.as_u16());
+        assert_eq!(problem["request_id"], self.header("x-request-id"));
+        let text = |name: &str| problem[name].as_str().unwrap_or_default().to_owned();
+        (text("code"), text("path"))
+    }
+
+    #[track_caller]
+    pub(crate) fn code(&self) -> String {
+        self.problem().0
+    }
+}

@@ -1,0 +1,73 @@
+//! AVX2 with FMA: 8 lanes, 16 registers.
+
+#![expect(unsafe_code, reason = "loads through pointers")]
+
+use std::arch::x86_64::{
+    __m256, _MM_HINT_T1, _mm_add_ps, _mm_add_ss, _mm_cvtss_f32, _mm_movehdup_ps, _mm_movehl_ps,
+    _mm_prefetch, _mm256_add_ps, _mm256_castps256_ps128, _mm256_extractf128_ps, _mm256_fmadd_ps,
+    _mm256_loadu_ps, _mm256_loadu_si256, _mm256_maskload_ps, _mm256_setzero_ps, _mm256_sub_ps,
+};
+
+type Vector = __m256;
+const LANES: usize = 8;
+
+leaf!(Avx2, features: "avx2,fma", rows: 2);
+
+#[target_feature(enable = "avx2,fma")]
+#[inline]
+fn zero() -> Vector {
+    _mm256_setzero_ps()
+}
+
+#[target_feature(enable = "avx2,fma")]
+#[inline]
+fn load(values: &[f32; LANES]) -> Vector {
+    // SAFETY: the array is one register long, and the load needs no alignment.
+    unsafe { _mm256_loadu_ps(values.as_ptr()) }
+}
+
+#[target_feature(enable = "avx2,fma")]
+#[inline]
+fn load_part(values: &[f32]) -> Vector {
+    /// Any eight in a row are a mask: the first ones set, the rest clear.
+    const MASKS: [i32; 2 * LANES] = [-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0];
+    let mask: &[i32] = &MASKS[LANES - values.len()..][..LANES];
+    // SAFETY: `mask` is one register long. Its first `values.len()` lanes are set; the others are not
+    // read. Neither load needs alignment.
+    unsafe { _mm256_maskload_ps(values.as_ptr(), _mm256_loadu_si256(mask.as_ptr().cast())) }
+}
+
+#[target_feature(enable = "avx2,fma")]
+#[inline]
+fn add(a: Vector, b: Vector) -> Vector {
+    _mm256_add_ps(a, b)
+}
+
+#[target_feature(enable = "avx2,fma")]
+#[inline]
+fn subtract(a: Vector, b: Vector) -> Vector {
+    _mm256_sub_ps(a, b)
+}
+
+#[target_feature(enable = "avx2,fma")]
+#[inline]
+fn multiply_add(a: Vector, b: Vector, sum: Vector) -> Vector {
+    _mm256_fmadd_ps(a, b, sum)
+}
+
+#[target_feature(enable = "avx2,fma")]
+#[inline]
+fn fold(sums: Vector) -> f32 {
+    let sums = _mm_add_ps(
+        _mm256_castps256_ps128(sums),
+        _mm256_extractf128_ps::<1>(sums),
+    );
+    let sums = _mm_add_ps(sums, _mm_movehl_ps(sums, sums));
+    _mm_cvtss_f32(_mm_add_ss(sums, _mm_movehdup_ps(sums)))
+}
+
+#[target_feature(enable = "avx2,fma")]
+#[inline]
+fn prefetch(line: *const f32) {
+    _mm_prefetch::<_MM_HINT_T1>(line.cast());
+}

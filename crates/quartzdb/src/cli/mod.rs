@@ -1,0 +1,135 @@
+//! The command line. One command, one file.
+
+mod completions;
+mod connect;
+mod delete;
+mod demo;
+mod exit;
+mod export;
+mod fetch;
+mod format;
+mod get;
+mod import;
+mod input;
+mod list;
+mod namespace;
+mod output;
+mod put;
+mod query;
+mod upsert;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::{check, server};
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "quartz",
+    version,
+    about = "Key-value records and vector search: one store, one commit, one API",
+    long_about = "QuartzDB keeps key-value records and vectors in one store and searches them over \
+                  one HTTP API.\n\nStart a server with `quartz serve`, or see it work with `quartz \
+                  demo`. All other commands are clients of a running server: name it with --url \
+                  and --api-key, or with QUARTZ_URL and QUARTZ_API_KEY.",
+    after_help = exit::HELP,
+    disable_help_subcommand = true
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a server
+    Serve(server::ServeArgs),
+    /// Start a server with sample data and search it
+    Demo(demo::Args),
+    /// Check a data directory while no server uses it
+    Check(check::CheckArgs),
+    /// Read a value
+    Get(get::Args),
+    /// Store a value
+    Put(put::Args),
+    /// Delete records
+    Delete(delete::Args),
+    /// List keys, or whole records
+    List(list::Args),
+    /// Store records with vectors, metadata and text
+    Upsert(upsert::Args),
+    /// Find the records nearest to a vector or to another record
+    Query(query::Args),
+    /// Read records by id
+    Fetch(fetch::Args),
+    /// List, create, describe or delete namespaces
+    #[command(subcommand, visible_alias = "ns")]
+    Namespace(namespace::Command),
+    /// Load a file: JSON Lines, Parquet or NumPy
+    Import(import::Args),
+    /// Write a namespace to a file: JSON Lines, Parquet or NumPy
+    Export(export::Args),
+    /// Print a completion script for a shell
+    Completions(completions::Args),
+    /// Print the version
+    Version,
+}
+
+/// Does what the command line says.
+pub(crate) fn main() -> ExitCode {
+    // `parse` exits with 2 on a wrong command line and with 0 after --help.
+    match run(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => exit::report(&error),
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Serve(args) => server::run(args),
+        Command::Check(args) => check::run(&args),
+        Command::Demo(args) => wait_for(demo::run(args)),
+        Command::Get(args) => wait_for(get::run(args)),
+        Command::Put(args) => wait_for(put::run(args)),
+        Command::Delete(args) => wait_for(delete::run(args)),
+        Command::List(args) => wait_for(list::run(args)),
+        Command::Upsert(args) => wait_for(upsert::run(args)),
+        Command::Query(args) => wait_for(query::run(args)),
+        Command::Fetch(args) => wait_for(fetch::run(args)),
+        Command::Namespace(command) => wait_for(namespace::run(command)),
+        Command::Import(args) => wait_for(import::run(args)),
+        Command::Export(args) => wait_for(export::run(args)),
+        Command::Completions(args) => completions::run(&args),
+        Command::Version => output::line(concat!("quartz ", env!("CARGO_PKG_VERSION"))),
+    }
+}
+
+fn wait_for(command: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(command)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound_and_every_command_shows_examples() {
+        let mut cli = Cli::command();
+        cli.build();
+        cli.clone().debug_assert();
+        for command in cli.get_subcommands() {
+            let client = !matches!(
+                command.get_name(),
+                "serve" | "check" | "version" | "namespace"
+            );
+            let help = command.clone().render_long_help().to_string();
+            assert!(!client || help.contains("Examples:"), "{help}");
+        }
+    }
+}

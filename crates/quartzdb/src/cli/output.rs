@@ -1,0 +1,38 @@
+use std::io::{IsTerminal, Write};
+
+use comfy_table::{ContentArrangement, LineStyle, Table, TableStyle};
+use serde::Serialize;
+
+/// Prints a line. A closed pipe is an error here, not a panic.
+pub(super) fn line(text: impl std::fmt::Display) -> anyhow::Result<()> {
+    Ok(writeln!(std::io::stdout(), "{text}")?)
+}
+
+/// Prints a value as JSON: indented for a person, on one line for a program.
+pub(super) fn json(value: &impl Serialize) -> anyhow::Result<()> {
+    if std::io::stdout().is_terminal() {
+        line(serde_json::to_string_pretty(value)?)
+    } else {
+        json_line(value)
+    }
+}
+
+/// Prints a value as one line of JSON.
+pub(super) fn json_line(value: &impl Serialize) -> anyhow::Result<()> {
+    line(serde_json::to_string(value)?)
+}
+
+/// A table as wide as the terminal, with these headings.
+pub(super) fn table<const N: usize>(headings: [&str; N]) -> Table {
+    let mut table = Table::new();
+    table
+        .load_style(TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─')))
+        .set_header(headings);
+    if std::io::stdout().is_terminal() {
+        let (_, columns) = console::Term::stdout().size();
+        table
+            .set_content_arrangement(ContentArrangement::Dynamic)
+            .set_width(columns);
+    }
+    table
+}

@@ -1,0 +1,84 @@
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use anyhow::Context;
+use quartz_core::{Clock, directory::Directory, namespace::ListRange, store::BoxFuture};
+use quartz_http::Host;
+use tokio::sync::watch;
+
+/// The system's clock.
+pub(super) struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now_millis(&self) -> u64 {
+        let elapsed = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+/// What the router asks of a process with a clock and random numbers.
+pub(super) struct NativeHost {
+    directory: Directory,
+    timeout: Duration,
+    stopping: watch::Receiver<bool>,
+    started: Instant,
+    /// Random, so that ids of different processes differ.
+    process: u64,
+    requests: AtomicU64,
+}
+
+impl NativeHost {
+    pub(super) fn new(
+        directory: Directory,
+        timeout: Duration,
+        stopping: watch::Receiver<bool>,
+    ) -> anyhow::Result<Self> {
+        let process = getrandom::u64().context("the system gives no random numbers")?;
+        let (started, requests) = (Instant::now(), AtomicU64::new(0));
+        Ok(Self {
+            directory,
+            timeout,
+            stopping,
+            started,
+            process,
+            requests,
+        })
+    }
+}
+
+impl Host for NativeHost {
+    fn monotonic_micros(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+
+    fn unique_id(&self) -> u128 {
+        let request = self.requests.fetch_add(1, Ordering::Relaxed);
+        u128::from(self.process) << 64 | u128::from(request)
+    }
+
+    fn deadline(&self) -> Option<BoxFuture<'static, ()>> {
+        Some(Box::pin(tokio::time::sleep(self.timeout)))
+    }
+
+    fn ready(&self) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(async {
+            if *self.stopping.borrow() {
+                return Err("the server is stopping".to_owned());
+            }
+            // A read that goes through to storage.
+            let range = ListRange {
+                limit: 1,
+                ..ListRange::default()
+            };
+            self.directory
+                .list(&range)
+                .await
+                .map(drop)
+                .map_err(|error| error.to_string())
+        })
+    }
+}

@@ -1,0 +1,186 @@
+//! The server in this process: storage, the router, a listener, and what runs beside them.
+
+mod host;
+mod instrumented;
+mod listener;
+mod log;
+mod metrics;
+mod root_key;
+mod settings;
+
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use anyhow::Context;
+use quartz_core::{
+    VectorCache,
+    directory::{Directory, Spawn},
+    store::Store,
+};
+use quartz_engines::LocalStore;
+use quartz_http::{ApiState, auth::RootKey};
+use tokio::{
+    net::TcpListener,
+    sync::watch,
+    task::{JoinHandle, spawn_blocking},
+};
+
+pub(crate) use self::settings::{Config, ServeArgs};
+use self::{host::NativeHost, instrumented::InstrumentedStore, metrics::Metrics};
+
+/// Pause between rounds of maintenance that had nothing more to do.
+const MAINTENANCE_PAUSE: Duration = Duration::from_secs(1);
+
+/// A server that runs in this process.
+pub(crate) struct Running {
+    /// Where it listens.
+    pub(crate) url: String,
+    /// A key it accepts.
+    pub(crate) api_key: String,
+    /// Where the key is kept, if this start made it.
+    new_key_file: Option<PathBuf>,
+    stop: watch::Sender<bool>,
+    serving: JoinHandle<()>,
+    maintenance: JoinHandle<()>,
+    directory: Directory,
+}
+
+impl Running {
+    /// Takes no new connections, finishes the requests that run, syncs and stops.
+    pub(crate) async fn shutdown(self) -> anyhow::Result<()> {
+        self.stop.send_replace(true);
+        self.serving.await.context("the listener failed")?;
+        self.maintenance.abort();
+        let _ = self.maintenance.await;
+        // The last handle on the store syncs and frees the data directory; that may take a while.
+        spawn_blocking(move || drop(self.directory))
+            .await
+            .context("closing the store failed")
+    }
+}
+
+/// Starts a server and returns once it answers.
+pub(crate) async fn start(config: Config) -> anyhow::Result<Running> {
+    let data = config.data.clone();
+    let options = config.engine;
+    let store = spawn_blocking(move || -> anyhow::Result<_> {
+        settings::create_private_dir(&data)?;
+        Ok(LocalStore::open(data.join("store"), options)?)
+    })
+    .await??;
+    let store: Arc<dyn Store> = Arc::new(InstrumentedStore(store));
+    let (api_key, new_key_file) = root_key::load_or_make(&config.data)?;
+
+    let spawn: Spawn = Arc::new(|future| drop(tokio::spawn(future)));
+    let cache = VectorCache::new(config.vector_cache_bytes);
+    let clock = Arc::new(host::SystemClock);
+    let directory = Directory::new(store, clock, cache, spawn).await?;
+
+    let (stop, stopping) = watch::channel(false);
+    let metrics = Metrics::install(directory.clone());
+    let host = NativeHost::new(directory.clone(), config.request_timeout, stopping.clone())?;
+    let state = ApiState {
+        directory: directory.clone(),
+        limits: config.limits.clone(),
+        root_key: RootKey::new(&api_key),
+        host: Arc::new(host),
+        concurrent_requests: config.concurrent_requests,
+        cors_origins: config.cors_origins.clone(),
+    };
+    let router = quartz_http::router(state, metrics.router());
+
+    let listener = TcpListener::bind(config.listen).await.with_context(|| {
+        format!(
+            "cannot listen on {}; choose another with --listen",
+            config.listen
+        )
+    })?;
+    let address = listener.local_addr()?;
+    let serving = tokio::spawn(listener::serve(
+        listener,
+        router,
+        stopping,
+        config.connections,
+        config.shutdown_grace,
+    ));
+    let maintenance = tokio::spawn(maintain(directory.clone()));
+    let url = url_of(address);
+    tracing::info!(%url, data = %config.data.display(), "serving");
+    Ok(Running {
+        url,
+        api_key,
+        new_key_file,
+        stop,
+        serving,
+        maintenance,
+        directory,
+    })
+}
+
+/// The URL under which this machine reaches a listening address.
+fn url_of(address: SocketAddr) -> String {
+    let host = match address.ip() {
+        ip if ip.is_unspecified() => "127.0.0.1".to_owned(),
+        std::net::IpAddr::V6(ip) => format!("[{ip}]"),
+        std::net::IpAddr::V4(ip) => ip.to_string(),
+    };
+    format!("http://{host}:{}", address.port())
+}
+
+async fn maintain(directory: Directory) {
+    loop {
+        let more = match directory.maintain().await {
+            Ok(done) => done.more,
+            Err(error) => {
+                tracing::warn!(%error, "maintenance failed; it will be tried again");
+                false
+            }
+        };
+        if more {
+            tokio::task::yield_now().await;
+        } else {
+            tokio::time::sleep(MAINTENANCE_PAUSE).await;
+        }
+    }
+}
+
+/// Serves until it is told to stop.
+pub(crate) fn run(args: ServeArgs) -> anyhow::Result<()> {
+    let config = args.into_config()?;
+    log::install(&config.log_filter, config.log_format)?;
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(async {
+            let running = start(config).await?;
+            announce(&running);
+            stop_signal().await?;
+            tracing::info!("stopping: finishing the requests that run");
+            running.shutdown().await
+        })
+}
+
+fn announce(running: &Running) {
+    let url = &running.url;
+    println!("QuartzDB {} serves {url}", env!("CARGO_PKG_VERSION"));
+    println!("  documentation  {url}/docs");
+    if let Some(path) = &running.new_key_file {
+        println!("  root API key   {}", running.api_key);
+        println!(
+            "                 shown this once, kept in {} (mode 0600)",
+            path.display()
+        );
+        println!("\nTry it:");
+        println!("  export QUARTZ_API_KEY={}", running.api_key);
+        println!("  quartz put notes hello 'a first value' && quartz get notes hello");
+    }
+}
+
+async fn stop_signal() -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        interrupt = tokio::signal::ctrl_c() => interrupt?,
+    }
+    Ok(())
+}

@@ -1,0 +1,59 @@
+//! Every developer command: `cargo xtask --help`.
+
+mod bench;
+mod cache;
+mod conformance;
+mod fuzz;
+mod openapi;
+mod process;
+mod schemathesis;
+mod server;
+mod setup;
+mod steps;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", about = "QuartzDB's developer commands")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Everything CI checks, cheapest first
+    Test(test::Args),
+    /// The black-box suite against a server, by default one of its own
+    Conformance(conformance::Args),
+    /// Feed every parser with mutated input until one of them fails
+    Fuzz(fuzz::Args),
+    /// Check what no compiler checks: file lengths, the crate map, forbidden words
+    Tidy,
+    /// Measure beside the rivals, in release; writes bench/record/DATE.md
+    Bench(bench::Args),
+    /// Write docs/openapi.json from the handlers
+    Openapi,
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Test(args) => test::run(&args),
+        Command::Conformance(args) => conformance::run(&args),
+        Command::Fuzz(args) => fuzz::run(&args),
+        Command::Tidy => tidy::run(),
+        Command::Bench(args) => bench::run(&args),
+        Command::Openapi => openapi::run(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nerror: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! Decision records are numbered without gaps, so that none gets lost.
+
+use super::tree::Tree;
+
+const FOLDER: &str = "docs/decisions/";
+
+pub(crate) fn faults(tree: &Tree) -> Vec<String> {
+    let paths = tree.files.iter().map(|file| file.path.as_str());
+    in_paths(paths.filter_map(|path| path.strip_prefix(FOLDER)))
+}
+
+fn in_paths<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut faults = Vec::new();
+    let mut numbers = Vec::new();
+    for name in names.filter(|name| name.ends_with(".md") && *name != "README.md") {
+        match number(name) {
+            Some(number) => numbers.push(number),
+            None => faults.push(format!(
+                "{FOLDER}{name}: a record is called NNNN-subject.md"
+            )),
+        }
+    }
+    numbers.sort_unstable();
+    for (expected, found) in (1..).zip(&numbers) {
+        if expected != *found {
+            faults.push(format!(
+                "{FOLDER}: {found:04} stands where {expected:04} is due"
+            ));
+            break;
+        }
+    }
+    faults
+}
+
+fn number(name: &str) -> Option<u32> {
+    let (digits, subject) = name.split_once('-')?;
+    (digits.len() == 4 && subject.len() > ".md".len())
+        .then(|| digits.parse().ok())
+        .flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gaps_are_found() {
+        let count = |names: &[&str]| in_paths(names.iter().copied()).len();
+        assert_eq!(count(&["0002-b.md", "0001-a.md", "README.md"]), 0);
+        assert_eq!(count(&["0001-a.md", "0003-b.md"]), 1);
+        assert_eq!(count(&["0001-a.md", "0001-b.md"]), 1);
+        assert_eq!(count(&["1-a.md"]), 1);
+    }
+}
