@@ -29,15 +29,8 @@ use crate::{
     state::{App, Place},
 };
 
-/// Routes that need no key. Every other one does.
-pub(crate) const PUBLIC: [&str; 6] = [
-    "/livez",
-    "/readyz",
-    "/healthz",
-    "/openapi.json",
-    "/docs",
-    "/docs/{file}",
-];
+/// Everything below this path needs a key; what is beside it (health, documents, metrics) does not.
+const PRIVATE: &str = "/v1";
 /// A stream of any length has no deadline.
 const NO_DEADLINE: &str = "/v1/namespaces/{ns}/import";
 
@@ -153,12 +146,11 @@ where
 impl Edge {
     /// A place for a request that may go on; public routes need neither key nor place.
     fn admit(&self, request: &Request, route: Option<&str>) -> Result<Option<Place>> {
-        let path = request.uri().path();
-        let public = match route {
-            Some(route) => PUBLIC.contains(&route),
-            None => path != "/v1" && !path.starts_with("/v1/"),
-        };
-        if public {
+        let path = route.unwrap_or(request.uri().path());
+        let private = path
+            .strip_prefix(PRIVATE)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        if !private {
             return Ok(None);
         }
         auth::authenticate(request.headers(), &self.app.root_key)?;

@@ -5,4 +5,4 @@ mod lingering;
 mod request_id;
 mod route_metrics;
 
-pub(crate) use self::edge::{EdgeLayer, PUBLIC};
+pub(crate) use self::edge::EdgeLayer;
