@@ -3,14 +3,13 @@
 //! A leaf's functions may only be called where its instructions exist. [`Leaf`] carries that proof:
 //! the only references to one that leave this module come from [`leaves`], after detection.
 
-#![expect(
-    unsafe_code,
-    reason = "calls functions compiled for features detected at run time"
-)]
-
 use std::fmt;
 use std::sync::OnceLock;
 
+use crate::bytes::Bytes;
+use crate::codes::Codes;
+use crate::distance::Distances;
+use crate::hadamard::Hadamard;
 use crate::scalar;
 
 /// An instruction set the kernels are written for.
@@ -42,56 +41,22 @@ impl fmt::Display for Level {
 
 /// The kernels of one instruction set, for tests and benchmarks that compare them.
 ///
-/// Holding a reference proves that this machine runs it, and the methods check the shapes.
+/// Holding a reference proves that this machine runs it, and the methods check the shapes. They stand
+/// beside the function of the crate that each is behind.
 #[derive(Debug)]
 pub struct Leaf {
     pub(crate) level: Level,
-    pub(crate) dot: Pair,
-    pub(crate) squared_euclidean: Pair,
-    pub(crate) dot_rows: Rows,
-    pub(crate) squared_euclidean_rows: Rows,
+    pub(crate) distances: Distances,
+    pub(crate) hadamard: Hadamard,
+    pub(crate) codes: Codes,
+    pub(crate) bytes: Bytes,
 }
-
-type Pair = unsafe fn(&[f32], &[f32]) -> f32;
-type Rows = unsafe fn(&[f32], &[f32], &mut [f32]);
 
 impl Leaf {
     /// See [`crate::level`].
     #[inline]
     pub fn level(&self) -> Level {
         self.level
-    }
-
-    /// See [`crate::dot`].
-    #[inline]
-    pub fn dot(&self, a: &[f32], b: &[f32]) -> f32 {
-        check_pair(a, b);
-        // SAFETY: `self` came from `leaves`, which detected the features.
-        unsafe { (self.dot)(a, b) }
-    }
-
-    /// See [`crate::squared_euclidean`].
-    #[inline]
-    pub fn squared_euclidean(&self, a: &[f32], b: &[f32]) -> f32 {
-        check_pair(a, b);
-        // SAFETY: `self` came from `leaves`, which detected the features.
-        unsafe { (self.squared_euclidean)(a, b) }
-    }
-
-    /// See [`crate::dot_rows`].
-    #[inline]
-    pub fn dot_rows(&self, query: &[f32], rows: &[f32], out: &mut [f32]) {
-        check_rows(query, rows, out);
-        // SAFETY: `self` came from `leaves`, which detected the features.
-        unsafe { (self.dot_rows)(query, rows, out) }
-    }
-
-    /// See [`crate::squared_euclidean_rows`].
-    #[inline]
-    pub fn squared_euclidean_rows(&self, query: &[f32], rows: &[f32], out: &mut [f32]) {
-        check_rows(query, rows, out);
-        // SAFETY: `self` came from `leaves`, which detected the features.
-        unsafe { (self.squared_euclidean_rows)(query, rows, out) }
     }
 }
 
@@ -119,20 +84,4 @@ pub fn leaves() -> Vec<&'static Leaf> {
 pub(crate) fn active() -> &'static Leaf {
     static ACTIVE: OnceLock<&'static Leaf> = OnceLock::new();
     ACTIVE.get_or_init(|| leaves().pop().unwrap_or(&scalar::LEAF))
-}
-
-#[inline]
-#[track_caller]
-pub(crate) fn check_pair(a: &[f32], b: &[f32]) {
-    assert_eq!(a.len(), b.len(), "vectors of different dimensions");
-}
-
-#[inline]
-#[track_caller]
-pub(crate) fn check_rows(query: &[f32], rows: &[f32], out: &[f32]) {
-    assert_eq!(
-        Some(rows.len()),
-        query.len().checked_mul(out.len()),
-        "rows are not out.len() x query.len()"
-    );
 }

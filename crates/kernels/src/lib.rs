@@ -1,11 +1,15 @@
-//! Distance kernels: dot products and squared Euclidean distances of `f32` vectors, one pair at a
-//! time or one query against many rows.
+//! The inner loops of vector search: distances of `f32` vectors, scans of one-bit codes, exact products
+//! of bytes, the Hadamard transform.
 //!
-//! The crate knows slices of `f32` and nothing else: no records, no metrics by name, no top-k. It has
+//! The crate knows slices of numbers and nothing else: no records, no metrics by name, no top-k. It has
 //! one scalar reference ([`scalar`]) and one *leaf* per instruction set; the best leaf the machine can
 //! run is chosen once and used from then on ([`level`] says which).
 //!
-//! # Algorithm
+//! Of the families below, only [distances](#distances) may differ between leaves, by rounding. All others
+//! give **the same bits on every machine**: they are whole numbers, or floats added and multiplied one by
+//! one in a documented order. What one machine stores, another can recompute.
+//!
+//! # Distances
 //!
 //! Every kernel is a sum over elements, `q[i] * r[i]` or `(q[i] - r[i])²`. A single running sum would
 //! wait for the previous addition at every element, so a leaf keeps `W` of them (its *stride*): four
@@ -58,90 +62,26 @@
 //! ```
 
 mod arch;
+mod bytes;
+pub mod codes;
 mod dispatch;
+mod distance;
+mod hadamard;
 pub mod scalar;
 
+pub use bytes::{dot_i8, dot_i8_gather, dot_i8_rows, quantise_i8};
+pub use codes::above;
 pub use dispatch::Level;
 #[doc(hidden)]
 pub use dispatch::{Leaf, leaves};
-
-use dispatch::active;
-
-/// The dot product of two vectors of the same dimension; `0.0` for empty ones.
-///
-/// # Panics
-///
-/// When the lengths differ.
-///
-/// # Examples
-///
-/// ```
-/// assert_eq!(quartz_kernels::dot(&[1.0, 2.0], &[3.0, 4.0]), 11.0);
-/// ```
-#[inline]
-pub fn dot(a: &[f32], b: &[f32]) -> f32 {
-    active().dot(a, b)
-}
-
-/// The sum of squared differences of two vectors of the same dimension; `0.0` for empty ones.
-///
-/// Exactly zero for identical finite vectors. Computed from the differences, not as
-/// `|a|² - 2ab + |b|²`, which would cancel for near neighbours.
-///
-/// # Panics
-///
-/// When the lengths differ.
-///
-/// # Examples
-///
-/// ```
-/// assert_eq!(quartz_kernels::squared_euclidean(&[1.0, 2.0], &[4.0, 6.0]), 25.0);
-/// ```
-#[inline]
-pub fn squared_euclidean(a: &[f32], b: &[f32]) -> f32 {
-    active().squared_euclidean(a, b)
-}
-
-/// The dot product of a vector with itself, the same bits as `dot(a, a)`.
-///
-/// # Examples
-///
-/// ```
-/// assert_eq!(quartz_kernels::squared_norm(&[3.0, 4.0]), 25.0);
-/// ```
-#[inline]
-pub fn squared_norm(a: &[f32]) -> f32 {
-    active().dot(a, a)
-}
-
-/// Writes the [`dot`] product of `query` and each row to `out`.
-///
-/// `rows` is a row-major matrix of `out.len()` rows and `query.len()` columns. Each score has the same
-/// bits as `dot(query, row)`. This is the inner loop of an exact scan: one pass over `rows`, several
-/// rows at a time so that the query is loaded once for all of them.
-///
-/// # Panics
-///
-/// When `rows.len()` is not `out.len() * query.len()`.
-#[inline]
-pub fn dot_rows(query: &[f32], rows: &[f32], out: &mut [f32]) {
-    active().dot_rows(query, rows, out);
-}
-
-/// Writes the [`squared_euclidean`] distance of `query` and each row to `out`.
-///
-/// Shapes, cost and the promise about bits are those of [`dot_rows`].
-///
-/// # Panics
-///
-/// When `rows.len()` is not `out.len() * query.len()`.
-#[inline]
-pub fn squared_euclidean_rows(query: &[f32], rows: &[f32], out: &mut [f32]) {
-    active().squared_euclidean_rows(query, rows, out);
-}
+pub use distance::{
+    dot, dot_rows, portable_dot, portable_squared_euclidean, squared_euclidean,
+    squared_euclidean_rows, squared_norm,
+};
+pub use hadamard::{MAX_HADAMARD, hadamard};
 
 /// The leaf in use on this machine: the same answer for the whole life of the process.
 #[inline]
 pub fn level() -> Level {
-    active().level()
+    dispatch::active().level()
 }

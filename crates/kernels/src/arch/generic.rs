@@ -51,10 +51,13 @@ macro_rules! leaf {
     ($level:ident, features: $features:literal, rows: $rows:literal) => {
         pub(crate) static LEAF: $crate::dispatch::Leaf = $crate::dispatch::Leaf {
             level: $crate::dispatch::Level::$level,
-            dot: pair::<false>,
-            squared_euclidean: pair::<true>,
-            dot_rows: each_row::<false>,
-            squared_euclidean_rows: each_row::<true>,
+            distances: $crate::distance::Distances {
+                dot: pair::<false>,
+                squared_euclidean: pair::<true>,
+                dot_rows: each_row::<false>,
+                squared_euclidean_rows: each_row::<true>,
+            },
+            ..$crate::scalar::LEAF
         };
 
         /// Registers a row is summed in.

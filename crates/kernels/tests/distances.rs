@@ -1,7 +1,8 @@
-//! Every leaf this machine can run, over every small dimension: right, reproducible, bounded.
+//! Distances of every leaf this machine can run, over every small dimension: right, reproducible, bounded.
 
-use std::iter;
+mod noise;
 
+use noise::noise;
 use quartz_kernels::{Leaf, Level, leaves, scalar};
 
 /// Every tail of every stride, then sizes in use and the largest with its neighbour.
@@ -13,16 +14,6 @@ fn dimensions() -> impl Iterator<Item = usize> {
     (1..=70)
         .chain(large)
         .filter(move |&dimension| dimension <= largest)
-}
-
-/// Values in -1..1 from a linear congruential generator.
-fn noise(seed: usize, len: usize) -> Vec<f32> {
-    let mut state = seed as u32;
-    let mut next = || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 8) as f32 / (1 << 23) as f32 - 1.0
-    };
-    iter::repeat_with(&mut next).skip(3).take(len).collect()
 }
 
 /// The sum of `terms`, which `f64` holds exactly enough, and how far an `f32` sum may be from it:

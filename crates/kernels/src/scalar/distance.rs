@@ -1,10 +1,10 @@
-//! The reference: portable code, and what runs where no leaf does.
+//! Distances of `f32` vectors.
 //!
 //! Sixteen running sums in a plain array, so the compiler may use whatever vectors the target has
 //! without reordering anything. Multiplications and additions round separately. The order of summation
-//! is the one of the [crate documentation](crate#algorithm) with 4 lanes; `simd128` gives the same bits.
+//! is the one of the [crate documentation](crate#distances) with 4 lanes; `simd128` gives the same bits.
 
-use crate::dispatch::{Leaf, Level, check_pair, check_rows};
+use crate::distance::{Distances, check_pair, check_rows};
 
 /// Running sums: four registers of four lanes.
 const STRIDE: usize = 16;
@@ -52,8 +52,7 @@ pub fn squared_euclidean_rows(query: &[f32], rows: &[f32], out: &mut [f32]) {
     each_row(query, rows, out, squared_euclidean);
 }
 
-pub(crate) static LEAF: Leaf = Leaf {
-    level: Level::Scalar,
+pub(crate) const KERNELS: Distances = Distances {
     dot,
     squared_euclidean,
     dot_rows,

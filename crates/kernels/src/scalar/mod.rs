@@ -1,0 +1,19 @@
+//! The reference: portable code, and what runs where no leaf does.
+
+mod bytes;
+mod codes;
+mod distance;
+mod hadamard;
+
+pub use distance::{dot, dot_rows, squared_euclidean, squared_euclidean_rows, squared_norm};
+pub(crate) use hadamard::hadamard;
+
+use crate::dispatch::{Leaf, Level};
+
+pub(crate) static LEAF: Leaf = Leaf {
+    level: Level::Scalar,
+    distances: distance::KERNELS,
+    hadamard,
+    codes: codes::KERNELS,
+    bytes: bytes::KERNELS,
+};
