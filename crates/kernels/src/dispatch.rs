@@ -17,13 +17,17 @@ use crate::scalar;
 pub enum Level {
     /// Portable code; see [`scalar`](crate::scalar).
     Scalar,
-    /// x86-64 with AVX2 and FMA: 8 lanes.
+    /// x86-64 with AVX2 and FMA.
     Avx2,
-    /// x86-64 with AVX-512F: 16 lanes and masked loads.
+    /// The same with AVX-VNNI for products of bytes.
+    AvxVnni,
+    /// x86-64 with AVX-512F and BW.
     Avx512,
-    /// AArch64: 4 lanes, always there.
+    /// The same with AVX-512 VNNI for products of bytes.
+    Avx512Vnni,
+    /// AArch64: always there.
     Neon,
-    /// WebAssembly SIMD: 4 lanes, chosen when compiled (`-Ctarget-feature=+simd128`).
+    /// WebAssembly SIMD: chosen when compiled (`-Ctarget-feature=+simd128`).
     Simd128,
 }
 
@@ -32,7 +36,9 @@ impl fmt::Display for Level {
         f.pad(match self {
             Level::Scalar => "scalar",
             Level::Avx2 => "avx2",
+            Level::AvxVnni => "avx-vnni",
             Level::Avx512 => "avx512",
+            Level::Avx512Vnni => "avx512-vnni",
             Level::Neon => "neon",
             Level::Simd128 => "simd128",
         })
@@ -63,20 +69,40 @@ impl Leaf {
 /// Every leaf this machine can run, the best one last.
 pub fn leaves() -> Vec<&'static Leaf> {
     [
-        Some(&scalar::LEAF),
+        (true, &scalar::LEAF),
         #[cfg(target_arch = "x86_64")]
-        (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"))
-            .then_some(&crate::arch::avx2::LEAF),
+        (has_avx2(), &crate::arch::avx2::LEAF),
         #[cfg(target_arch = "x86_64")]
-        is_x86_feature_detected!("avx512f").then_some(&crate::arch::avx512::LEAF),
+        (
+            has_avx2() && is_x86_feature_detected!("avxvnni"),
+            &crate::arch::avx2::VNNI,
+        ),
+        #[cfg(target_arch = "x86_64")]
+        (has_avx512(), &crate::arch::avx512::LEAF),
+        #[cfg(target_arch = "x86_64")]
+        (
+            has_avx512() && is_x86_feature_detected!("avx512vnni"),
+            &crate::arch::avx512::VNNI,
+        ),
         #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
-        Some(&crate::arch::neon::LEAF),
+        (true, &crate::arch::neon::LEAF),
         #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-        Some(&crate::arch::simd128::LEAF),
+        (true, &crate::arch::simd128::LEAF),
     ]
     .into_iter()
-    .flatten()
+    .filter_map(|(runs, leaf)| runs.then_some(leaf))
     .collect()
+}
+
+#[cfg(target_arch = "x86_64")]
+fn has_avx2() -> bool {
+    is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")
+}
+
+/// The leaves of AVX-512 borrow from those of AVX2.
+#[cfg(target_arch = "x86_64")]
+fn has_avx512() -> bool {
+    has_avx2() && is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw")
 }
 
 /// The leaf behind the crate's functions.

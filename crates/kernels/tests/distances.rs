@@ -224,13 +224,23 @@ fn levels_have_names() {
     let levels = [
         Level::Scalar,
         Level::Avx2,
+        Level::AvxVnni,
         Level::Avx512,
+        Level::Avx512Vnni,
         Level::Neon,
         Level::Simd128,
     ];
     assert_eq!(
         levels.map(|level| level.to_string()),
-        ["scalar", "avx2", "avx512", "neon", "simd128"]
+        [
+            "scalar",
+            "avx2",
+            "avx-vnni",
+            "avx512",
+            "avx512-vnni",
+            "neon",
+            "simd128"
+        ]
     );
 }
 

@@ -1,4 +1,4 @@
-//! One thin leaf per instruction set, around one algorithm.
+//! Thin leaves, one folder an instruction set and one file a family, around shared algorithms.
 
 #[macro_use]
 #[cfg_attr(

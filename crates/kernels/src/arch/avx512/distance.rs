@@ -1,4 +1,4 @@
-//! AVX-512F: 16 lanes, 32 registers, masked loads.
+//! Distances of `f32` vectors.
 
 #![expect(unsafe_code, reason = "loads through pointers")]
 
@@ -9,10 +9,10 @@ use std::arch::x86_64::{
     _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_maskz_loadu_ps, _mm512_setzero_ps, _mm512_sub_ps,
 };
 
-type Vector = __m512;
-const LANES: usize = 16;
+pub(super) type Vector = __m512;
+pub(super) const LANES: usize = 16;
 
-leaf!(Avx512, features: "avx512f", rows: 4);
+distances!(features: "avx512f", rows: 4);
 
 #[target_feature(enable = "avx512f")]
 #[inline]
@@ -22,7 +22,7 @@ fn zero() -> Vector {
 
 #[target_feature(enable = "avx512f")]
 #[inline]
-fn load(values: &[f32; LANES]) -> Vector {
+pub(super) fn load(values: &[f32; LANES]) -> Vector {
     // SAFETY: the array is one register long, and the load needs no alignment.
     unsafe { _mm512_loadu_ps(values.as_ptr()) }
 }
@@ -38,13 +38,13 @@ fn load_part(values: &[f32]) -> Vector {
 
 #[target_feature(enable = "avx512f")]
 #[inline]
-fn add(a: Vector, b: Vector) -> Vector {
+pub(super) fn add(a: Vector, b: Vector) -> Vector {
     _mm512_add_ps(a, b)
 }
 
 #[target_feature(enable = "avx512f")]
 #[inline]
-fn subtract(a: Vector, b: Vector) -> Vector {
+pub(super) fn subtract(a: Vector, b: Vector) -> Vector {
     _mm512_sub_ps(a, b)
 }
 

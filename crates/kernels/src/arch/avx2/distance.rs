@@ -1,4 +1,4 @@
-//! AVX2 with FMA: 8 lanes, 16 registers.
+//! Distances of `f32` vectors.
 
 #![expect(unsafe_code, reason = "loads through pointers")]
 
@@ -8,10 +8,10 @@ use std::arch::x86_64::{
     _mm256_loadu_ps, _mm256_loadu_si256, _mm256_maskload_ps, _mm256_setzero_ps, _mm256_sub_ps,
 };
 
-type Vector = __m256;
-const LANES: usize = 8;
+pub(super) type Vector = __m256;
+pub(super) const LANES: usize = 8;
 
-leaf!(Avx2, features: "avx2,fma", rows: 2);
+distances!(features: "avx2,fma", rows: 2);
 
 #[target_feature(enable = "avx2,fma")]
 #[inline]
@@ -21,7 +21,7 @@ fn zero() -> Vector {
 
 #[target_feature(enable = "avx2,fma")]
 #[inline]
-fn load(values: &[f32; LANES]) -> Vector {
+pub(super) fn load(values: &[f32; LANES]) -> Vector {
     // SAFETY: the array is one register long, and the load needs no alignment.
     unsafe { _mm256_loadu_ps(values.as_ptr()) }
 }
@@ -39,13 +39,13 @@ fn load_part(values: &[f32]) -> Vector {
 
 #[target_feature(enable = "avx2,fma")]
 #[inline]
-fn add(a: Vector, b: Vector) -> Vector {
+pub(super) fn add(a: Vector, b: Vector) -> Vector {
     _mm256_add_ps(a, b)
 }
 
 #[target_feature(enable = "avx2,fma")]
 #[inline]
-fn subtract(a: Vector, b: Vector) -> Vector {
+pub(super) fn subtract(a: Vector, b: Vector) -> Vector {
     _mm256_sub_ps(a, b)
 }
 

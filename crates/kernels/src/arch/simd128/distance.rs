@@ -1,13 +1,13 @@
-//! WebAssembly SIMD: 4 lanes, no fused multiply-add. The same bits as [`scalar`](crate::scalar).
+//! Distances of `f32` vectors.
 
 use std::arch::wasm32::{
     f32x4, f32x4_add, f32x4_extract_lane, f32x4_mul, f32x4_splat, f32x4_sub, v128,
 };
 
-type Vector = v128;
-const LANES: usize = 4;
+pub(super) type Vector = v128;
+pub(super) const LANES: usize = 4;
 
-leaf!(Simd128, features: "simd128", rows: 2);
+distances!(features: "simd128", rows: 2);
 
 #[target_feature(enable = "simd128")]
 #[inline]
@@ -18,7 +18,7 @@ fn zero() -> Vector {
 /// Becomes one `v128.load`.
 #[target_feature(enable = "simd128")]
 #[inline]
-fn load(&[a, b, c, d]: &[f32; LANES]) -> Vector {
+pub(super) fn load(&[a, b, c, d]: &[f32; LANES]) -> Vector {
     f32x4(a, b, c, d)
 }
 
@@ -32,13 +32,13 @@ fn load_part(values: &[f32]) -> Vector {
 
 #[target_feature(enable = "simd128")]
 #[inline]
-fn add(a: Vector, b: Vector) -> Vector {
+pub(super) fn add(a: Vector, b: Vector) -> Vector {
     f32x4_add(a, b)
 }
 
 #[target_feature(enable = "simd128")]
 #[inline]
-fn subtract(a: Vector, b: Vector) -> Vector {
+pub(super) fn subtract(a: Vector, b: Vector) -> Vector {
     f32x4_sub(a, b)
 }
 

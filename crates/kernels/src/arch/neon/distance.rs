@@ -1,4 +1,4 @@
-//! NEON: 4 lanes, 32 registers, part of every AArch64 processor.
+//! Distances of `f32` vectors.
 
 #![expect(unsafe_code, reason = "loads through pointers")]
 
@@ -7,10 +7,10 @@ use std::arch::aarch64::{
     vget_low_f32, vld1q_f32, vsubq_f32,
 };
 
-type Vector = float32x4_t;
-const LANES: usize = 4;
+pub(super) type Vector = float32x4_t;
+pub(super) const LANES: usize = 4;
 
-leaf!(Neon, features: "neon", rows: 4);
+distances!(features: "neon", rows: 4);
 
 #[target_feature(enable = "neon")]
 #[inline]
@@ -20,7 +20,7 @@ fn zero() -> Vector {
 
 #[target_feature(enable = "neon")]
 #[inline]
-fn load(values: &[f32; LANES]) -> Vector {
+pub(super) fn load(values: &[f32; LANES]) -> Vector {
     // SAFETY: the array is one register long, and the load needs no alignment beyond that of `f32`.
     unsafe { vld1q_f32(values.as_ptr()) }
 }
@@ -35,13 +35,13 @@ fn load_part(values: &[f32]) -> Vector {
 
 #[target_feature(enable = "neon")]
 #[inline]
-fn add(a: Vector, b: Vector) -> Vector {
+pub(super) fn add(a: Vector, b: Vector) -> Vector {
     vaddq_f32(a, b)
 }
 
 #[target_feature(enable = "neon")]
 #[inline]
-fn subtract(a: Vector, b: Vector) -> Vector {
+pub(super) fn subtract(a: Vector, b: Vector) -> Vector {
     vsubq_f32(a, b)
 }
 

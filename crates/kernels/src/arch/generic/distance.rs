@@ -1,4 +1,4 @@
-//! The algorithm shared by the leaves.
+//! Distances of `f32` vectors.
 //!
 //! # How a block of rows is scored
 //!
@@ -31,14 +31,8 @@
 //! level depend on the distance; non-temporal ones take up to twice as long; reading rows from distant
 //! parts of the matrix instead gains nothing more. Pairs do not prefetch: what lies behind them may not
 //! be wanted.
-//!
-//! # Why a macro
-//!
-//! A generic function over a vector trait would have to be `unsafe` throughout, as memchr's is: safe
-//! trait methods cannot carry `#[target_feature]`. Inside functions that do carry it, the intrinsics
-//! are safe, so the algorithm is written once here without any `unsafe` and stamped out per leaf.
 
-/// Writes a leaf's four kernels and its `LEAF` table.
+/// Writes a leaf's four distance kernels and the table of them, `KERNELS`.
 ///
 /// The module that calls it supplies, compiled for the same features:
 ///
@@ -47,17 +41,13 @@
 /// - `add`, `subtract` and `multiply_add(a, b, sum)`;
 /// - `fold(Vector) -> f32`, the sum of the lanes, always folding halves;
 /// - `prefetch(*const f32)`, a hint about the cache line there, or nothing.
-macro_rules! leaf {
-    ($level:ident, features: $features:literal, rows: $rows:literal) => {
-        pub(crate) static LEAF: $crate::dispatch::Leaf = $crate::dispatch::Leaf {
-            level: $crate::dispatch::Level::$level,
-            distances: $crate::distance::Distances {
-                dot: pair::<false>,
-                squared_euclidean: pair::<true>,
-                dot_rows: each_row::<false>,
-                squared_euclidean_rows: each_row::<true>,
-            },
-            ..$crate::scalar::LEAF
+macro_rules! distances {
+    (features: $features:literal, rows: $rows:literal) => {
+        pub(crate) const KERNELS: $crate::distance::Distances = $crate::distance::Distances {
+            dot: pair::<false>,
+            squared_euclidean: pair::<true>,
+            dot_rows: each_row::<false>,
+            squared_euclidean_rows: each_row::<true>,
         };
 
         /// Registers a row is summed in.

@@ -1,0 +1,92 @@
+//! Scanning of one-bit codes, after André, Kermarrec and Le Scouarnec.
+//!
+//! # How a block is scanned
+//!
+//! ```text
+//!            lane 0                     lane 1
+//!  codes   [ pattern 0 of 32 codes ][ pattern 1 of 32 codes ] | next register
+//!               low nibbles, high nibbles
+//!  table   [ 16 entries of group 0 ][ 16 entries of group 1 ] | next register
+//!               look up               look up
+//!          [ of codes 0..16        ][ of codes 0..16        ]   and of codes 16..32
+//!               + + +                 + + +
+//! ```
+//!
+//! A byte shuffle looks up a nibble in each byte of a register at once, in the 16 entries that stand in
+//! the same 16-byte lane of another register: the table never leaves the registers and the first-level
+//! cache. The entries found are summed byte position by byte position in 16 bits, and the lanes of the
+//! register are added at the end.
+//!
+//! Sums of 16 bits hold 257 entries. Larger dimensions are scanned 256 groups at a time, the sums of
+//! each going into 32 bits.
+
+/// Writes a leaf's scanning kernels and the table of them, `KERNELS`.
+///
+/// The module that calls it supplies, compiled for the same features:
+///
+/// - `Vector`, its register, `WIDTH`, how many bytes that holds, and `zero()`;
+/// - `load(&[u8; WIDTH])`;
+/// - `low(Vector)` and `high(Vector)`, the nibbles of each byte;
+/// - `look_up(table, nibbles)`, in each 16-byte lane;
+/// - `accumulate(bytes, [Vector; 2]) -> [Vector; 2]`, adding each byte to a sum of 16 bits;
+/// - `fold(low: [Vector; 2], high: [Vector; 2]) -> [u16; BLOCK]`, the sums in the order of the codes;
+/// - `above_mask(&[f32; BLOCK], threshold) -> u32`, a bit for each value that is greater.
+macro_rules! codes {
+    (features: $features:literal) => {
+        pub(crate) const KERNELS: $crate::codes::Codes = $crate::codes::Codes { bounds, above };
+
+        /// Bytes of 256 groups.
+        const CHUNK: usize = 256 * $crate::codes::LANE;
+
+        #[target_feature(enable = $features)]
+        fn bounds(scan: &$crate::codes::Scan<'_>, bounds: &mut [f32]) {
+            let entries = scan.table.entries();
+            let blocks = scan.codes.chunks_exact(entries.len());
+            let (bounds, _) = bounds.as_chunks_mut::<BLOCK>();
+            for (i, (block, bounds)) in blocks.zip(bounds).enumerate() {
+                let mut sums = [0; BLOCK];
+                for (codes, entries) in block.chunks(CHUNK).zip(entries.chunks(CHUNK)) {
+                    let part = sum_chunk(codes, entries);
+                    for code in 0..BLOCK {
+                        sums[code] += u32::from(part[code]);
+                    }
+                }
+                scan.finish(i * BLOCK, &sums, bounds);
+            }
+        }
+
+        /// Sums the entries that each code of a block selects, of at most 256 groups.
+        #[target_feature(enable = $features)]
+        #[inline]
+        fn sum_chunk(codes: &[u8], entries: &[u8]) -> [u16; BLOCK] {
+            let (codes, _) = codes.as_chunks::<WIDTH>();
+            let (entries, _) = entries.as_chunks::<WIDTH>();
+            let (mut lows, mut highs) = ([zero(); 2], [zero(); 2]);
+            for (codes, entries) in codes.iter().zip(entries) {
+                let (codes, table) = (load(codes), load(entries));
+                lows = accumulate(look_up(table, low(codes)), lows);
+                highs = accumulate(look_up(table, high(codes)), highs);
+            }
+            fold(lows, highs)
+        }
+
+        #[target_feature(enable = $features)]
+        fn above(values: &[f32], threshold: f32, positions: &mut Vec<u32>) {
+            let (blocks, rest) = values.as_chunks::<BLOCK>();
+            let mut first = 0;
+            for block in blocks {
+                let mut mask = above_mask(block, threshold);
+                while mask != 0 {
+                    positions.push(first + mask.trailing_zeros());
+                    mask &= mask - 1;
+                }
+                first += BLOCK as u32;
+            }
+            for (position, &value) in (first..).zip(rest) {
+                if value > threshold {
+                    positions.push(position);
+                }
+            }
+        }
+    };
+}
