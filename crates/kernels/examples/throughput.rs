@@ -1,9 +1,9 @@
-//! How fast each leaf scores rows, from the cache and from memory.
+//! How fast each leaf is, from the cache and from memory.
 //!
-//! `cargo run --release -p quartz-kernels --example throughput [dimension]`
+//! `cargo run --release -p quartz-kernels --example throughput [dimension] [family]`
 //!
-//! One thread, 384 dimensions unless told, the best of several passes. GB/s counts the rows once; the
-//! query and the scores stay in the cache.
+//! One thread, 384 dimensions unless told, all families unless one is named; the best of several passes.
+//! GB/s counts the rows, codes or values once; queries, tables and results stay in the cache.
 
 #![expect(
     clippy::disallowed_methods,
@@ -13,89 +13,244 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use quartz_kernels::{Leaf, Level, leaves, level};
+use quartz_kernels::codes::{self, BLOCK, DIMENSIONS, Scan, Table};
+use quartz_kernels::{Leaf, leaves, level, portable_dot, quantise_i8};
 
-/// (name, bytes of rows, passes to choose the best from)
-const SETS: [(&str, usize, u32); 2] = [("cache", 307_200, 10_000), ("memory", 122_880_000, 30)];
+/// (name, bytes of data, passes to choose the best from)
+const SETS: [(&str, usize, u32); 2] = [("cache", 307_200, 2_000), ("memory", 122_880_000, 12)];
 
-/// (name, what one pass does with a query, the rows and room for a score each)
-type Kernel = fn(&Leaf, &[f32], &[f32], &mut [f32]);
-const KERNELS: [(&str, Kernel); 4] = [
-    ("dot, row by row", |leaf, query, rows, out| {
-        for (row, out) in rows.chunks_exact(query.len()).zip(out) {
-            *out = leaf.dot(query, row);
-        }
-    }),
-    ("dot_rows", |leaf, query, rows, out| {
-        leaf.dot_rows(query, rows, out);
-    }),
-    ("euclidean, row by row", |leaf, query, rows, out| {
-        for (row, out) in rows.chunks_exact(query.len()).zip(out) {
-            *out = leaf.squared_euclidean(query, row);
-        }
-    }),
-    ("squared_euclidean_rows", |leaf, query, rows, out| {
-        leaf.squared_euclidean_rows(query, rows, out);
-    }),
+/// (name, what measures it in a set of so many bytes)
+type Family = fn(Set, usize);
+const FAMILIES: [(&str, Family); 4] = [
+    ("distances", distances),
+    ("codes", scans),
+    ("bytes", products),
+    ("hadamard", transforms),
 ];
 
 fn main() {
-    let dimension = std::env::args().nth(1).map_or(384, |text| {
+    let mut arguments = std::env::args().skip(1);
+    let dimension = arguments.next().map_or(384, |text| {
         text.parse().expect("the dimension is a whole number")
     });
+    let wanted = arguments.next();
     println!(
         "{dimension} dimensions, one thread, best pass; in use: {}\n",
         level()
     );
     println!(
-        "{:8} {:8} {:24} {:>10} {:>8}",
+        "{:8} {:12} {:24} {:>10} {:>8}",
         "set", "leaf", "kernel", "ns/vector", "GB/s"
     );
-    for (set, bytes, passes) in SETS {
-        let rows = bytes / size_of::<f32>() / dimension;
-        let query = noise(dimension);
-        let data = noise(rows * dimension);
-        let mut out = vec![0.0; rows];
-        for (leaf, kernel, best) in best_of(passes, &query, &data, &mut out) {
-            let ns = best.as_secs_f64() * 1e9;
-            let ns_per_vector = ns / rows as f64;
-            let gb_per_second = size_of_val(data.as_slice()) as f64 / ns;
-            println!("{set:8} {leaf:8} {kernel:24} {ns_per_vector:10.1} {gb_per_second:8.1}");
+    for (name, bytes, passes) in SETS {
+        for (family, measure) in FAMILIES {
+            if wanted.as_deref().is_none_or(|wanted| wanted == family) {
+                let set = Set {
+                    name,
+                    bytes,
+                    passes,
+                };
+                measure(set, dimension);
+                println!();
+            }
         }
-        println!();
     }
 }
 
-/// Takes turns, so that a busy moment of the machine does not fall on one kernel alone.
-fn best_of(
+/// How much to run over, and how often.
+#[derive(Clone, Copy)]
+struct Set {
+    name: &'static str,
+    bytes: usize,
     passes: u32,
-    query: &[f32],
-    data: &[f32],
-    out: &mut [f32],
-) -> Vec<(Level, &'static str, Duration)> {
-    let mut turns = Vec::new();
-    for leaf in leaves() {
-        turns.extend(KERNELS.map(|(name, run)| (leaf, name, run, Duration::MAX)));
-    }
-    for _ in 0..passes {
-        for (leaf, _, run, best) in &mut turns {
-            let start = Instant::now();
-            run(leaf, query, black_box(data), black_box(&mut *out));
-            *best = start.elapsed().min(*best);
+}
+
+/// A kernel and its data.
+struct Kernel<'a> {
+    name: &'static str,
+    vectors: usize,
+    bytes: usize,
+    /// One pass.
+    run: Box<dyn FnMut(&Leaf) + 'a>,
+}
+
+impl<'a> Kernel<'a> {
+    /// One that reads all of `data`.
+    fn over<T>(
+        name: &'static str,
+        data: &[T],
+        vectors: usize,
+        run: impl FnMut(&Leaf) + 'a,
+    ) -> Self {
+        Self {
+            name,
+            vectors,
+            bytes: size_of_val(data),
+            run: Box::new(run),
         }
     }
-    turns
-        .into_iter()
-        .map(|(leaf, name, _, best)| (leaf.level(), name, best))
-        .collect()
+}
+
+fn distances(set: Set, dimension: usize) {
+    let count = set.bytes / size_of::<f32>() / dimension;
+    let (query, rows) = (noise(dimension), noise(count * dimension));
+    let (query, rows) = (query.as_slice(), rows.as_slice());
+    let out = || vec![0.0; count];
+    let [mut a, mut b, mut c, mut d, mut e] = [out(), out(), out(), out(), out()];
+    let each_row = |out: &mut [f32], score: &dyn Fn(&[f32]) -> f32| {
+        for (row, out) in rows.chunks_exact(dimension).zip(out) {
+            *out = score(row);
+        }
+    };
+    set.measure(vec![
+        Kernel::over("dot, row by row", rows, count, |leaf| {
+            each_row(&mut a, &|row| leaf.dot(query, row));
+        }),
+        Kernel::over("dot_rows", rows, count, |leaf| {
+            leaf.dot_rows(query, rows, &mut b);
+        }),
+        Kernel::over("euclidean, row by row", rows, count, |leaf| {
+            each_row(&mut c, &|row| leaf.squared_euclidean(query, row));
+        }),
+        Kernel::over("squared_euclidean_rows", rows, count, |leaf| {
+            leaf.squared_euclidean_rows(query, rows, &mut d);
+        }),
+        Kernel::over("portable_dot (no leaf)", rows, count, |_| {
+            each_row(&mut e, &|row| portable_dot(query, row));
+        }),
+    ]);
+}
+
+/// A vector of `ns/vector` is a code, or a value of `above`.
+fn scans(set: Set, dimension: usize) {
+    let dimension = dimension.next_multiple_of(DIMENSIONS);
+    let blocks = set.bytes / codes::block_bytes(dimension);
+    let count = blocks * BLOCK;
+    let query = noise(dimension);
+    let table = Table::new(&query);
+    let packed = bytes_of_noise(blocks * codes::block_bytes(dimension));
+    let (add, scale) = (noise(count), noise(count));
+    let scan = Scan {
+        table: &table,
+        codes: &packed,
+        add: &add,
+        scale: &scale,
+        base: 1.0,
+        slack: 0.5,
+    };
+    let (mut bounds, mut positions) = (vec![0.0; count], Vec::new());
+    let mut refilled = Table::default();
+    set.measure(vec![
+        Kernel::over("codes::bounds", &packed, count, |leaf| {
+            leaf.code_bounds(&scan, &mut bounds);
+        }),
+        Kernel::over("above, none is", &add, count, |leaf| {
+            leaf.above(&add, 2.0, &mut positions);
+        }),
+        Kernel::over("Table::fill (no leaf)", &query, 1, |_| {
+            refilled.fill(black_box(&query));
+        }),
+    ]);
+}
+
+fn products(set: Set, dimension: usize) {
+    let count = set.bytes / dimension;
+    let values = noise(count * dimension);
+    let (mut rows, mut codes) = (vec![0; values.len()], vec![0; dimension]);
+    quantise_i8(&values, &mut rows);
+    let rows = rows.as_slice();
+    let query = &rows[..dimension];
+    // Each row once, far from the one before.
+    let stride = (count * 5 / 8..)
+        .find(|&stride| greatest_common_divisor(stride, count) == 1)
+        .expect("some number is coprime");
+    let scattered: Vec<&[i8]> = (0..count)
+        .map(|i| &rows[i * stride % count * dimension..][..dimension])
+        .collect();
+    let out = || vec![0; count];
+    let [mut a, mut b, mut c] = [out(), out(), out()];
+    set.measure(vec![
+        Kernel::over("dot_i8, scattered", rows, count, |leaf| {
+            for (row, out) in scattered.iter().zip(&mut a) {
+                *out = leaf.dot_i8(query, row);
+            }
+        }),
+        Kernel::over("dot_i8_gather", rows, count, |leaf| {
+            leaf.dot_i8_gather(query, &scattered, &mut b);
+        }),
+        Kernel::over("dot_i8_rows", rows, count, |leaf| {
+            leaf.dot_i8_rows(query, rows, &mut c);
+        }),
+        Kernel::over("quantise_i8 (no leaf)", &values, count, |_| {
+            for values in values.chunks_exact(dimension) {
+                black_box(quantise_i8(values, &mut codes));
+            }
+        }),
+    ]);
+}
+
+fn transforms(set: Set, dimension: usize) {
+    let length = dimension.next_power_of_two();
+    let count = set.bytes / size_of::<f32>() / length;
+    let values = vec![0.0; count * length];
+    let mut transformed = values.clone();
+    set.measure(vec![Kernel::over("hadamard", &values, count, |leaf| {
+        for values in transformed.chunks_exact_mut(length) {
+            leaf.hadamard(values);
+        }
+    })]);
+}
+
+impl Set {
+    /// Takes turns, so that a busy moment of the machine does not fall on one kernel alone.
+    fn measure(self, mut kernels: Vec<Kernel<'_>>) {
+        let leaves = leaves();
+        let mut best = vec![Duration::MAX; leaves.len() * kernels.len()];
+        for _ in 0..self.passes {
+            let mut best = best.iter_mut();
+            for leaf in &leaves {
+                for (kernel, best) in kernels.iter_mut().zip(&mut best) {
+                    let start = Instant::now();
+                    (kernel.run)(leaf);
+                    *best = start.elapsed().min(*best);
+                }
+            }
+        }
+        let mut best = best.iter();
+        for leaf in &leaves {
+            for (kernel, best) in kernels.iter().zip(&mut best) {
+                let (set, leaf, name) = (self.name, leaf.level(), kernel.name);
+                let ns = best.as_secs_f64() * 1e9;
+                let ns_per_vector = ns / kernel.vectors as f64;
+                let gb_per_second = kernel.bytes as f64 / ns;
+                println!("{set:8} {leaf:12} {name:24} {ns_per_vector:10.2} {gb_per_second:8.1}");
+            }
+        }
+    }
 }
 
 /// Values in -1..1 from a linear congruential generator: only their sizes matter here.
 fn noise(len: usize) -> Vec<f32> {
+    let bytes = bytes_of_noise(len);
+    bytes
+        .iter()
+        .map(|&byte| f32::from(byte) / 128.0 - 1.0)
+        .collect()
+}
+
+fn bytes_of_noise(len: usize) -> Vec<u8> {
     let mut state = 1_u32;
     let mut next = || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 8) as f32 / (1 << 23) as f32 - 1.0
+        (state >> 24) as u8
     };
     (0..len).map(|_| next()).collect()
+}
+
+fn greatest_common_divisor(a: usize, b: usize) -> usize {
+    if b == 0 {
+        a
+    } else {
+        greatest_common_divisor(b, a % b)
+    }
 }
