@@ -8,8 +8,11 @@
 //! off at the end: its `surplus`. On the way a sum may pass 32 bits, which comes to the same modulo 2³².
 //!
 //! Scattered rows are each a few cache lines that no hardware prefetcher expects, and waiting for
-//! memory would be most of the time. So while a block of rows is read, all lines of a later block are
-//! asked for.
+//! memory would be most of the time. So while the rows of a block are read, the same places of rows some
+//! KiB later in the list are asked for, and the first ones before anything is read. Adjacent rows gain
+//! too. Tried on Zen 5 at 384 and 1,536 dimensions: 6 KiB ahead is 1.5 times as fast as 1.5 KiB, and 12
+//! KiB no faster; asking for a whole later block at once, instead of line by line, was slower where
+//! rows are long.
 
 /// Writes a leaf's byte kernels and the table of them, `KERNELS`.
 ///
@@ -27,15 +30,14 @@ macro_rules! bytes {
 
         /// Rows multiplied together.
         const ROWS: usize = 4;
-        /// Bytes in a cache line.
+        /// Bytes in a cache line, and in a stride.
         const LINE: usize = 64;
-        /// How far ahead of a gathered block to ask for rows, in bytes.
-        const AHEAD: usize = 3072;
+        /// How far ahead to prefetch, in bytes.
+        const AHEAD: usize = 6144;
 
         #[target_feature(enable = $features)]
         fn dot(a: &[i8], b: &[i8]) -> i32 {
-            let [product] = block(a, [b]);
-            product.wrapping_sub(surplus(a))
+            product(a, b, surplus(a))
         }
 
         #[target_feature(enable = $features)]
@@ -45,82 +47,107 @@ macro_rules! bytes {
                 return out.fill(0);
             }
             let surplus = surplus(query);
-            let (blocks, rest) = out.as_chunks_mut::<ROWS>();
-            let mut row_blocks = rows.chunks_exact(ROWS * dimension);
-            for (out, rows) in blocks.iter_mut().zip(&mut row_blocks) {
+            let (out_blocks, out_rest) = out.as_chunks_mut::<ROWS>();
+            let mut blocks = rows.chunks_exact(ROWS * dimension);
+            for (out, rows) in out_blocks.iter_mut().zip(&mut blocks) {
                 let mut each = [query; ROWS];
+                let mut next = [query.as_ptr(); ROWS];
                 for n in 0..ROWS {
                     each[n] = &rows[n * dimension..][..dimension];
+                    next[n] = each[n].as_ptr().wrapping_add(AHEAD);
                 }
-                *out = block(query, each);
-                for n in 0..ROWS {
-                    out[n] = out[n].wrapping_sub(surplus);
-                }
+                *out = block(query, each, next, surplus);
             }
-            let row_rest = row_blocks.remainder().chunks_exact(dimension);
-            for (out, row) in rest.iter_mut().zip(row_rest) {
-                let [product] = block(query, [row]);
-                *out = product.wrapping_sub(surplus);
+            let rest = blocks.remainder().chunks_exact(dimension);
+            for (out, row) in out_rest.iter_mut().zip(rest) {
+                *out = product(query, row, surplus);
             }
         }
 
         #[target_feature(enable = $features)]
         fn gather(query: &[i8], rows: &[&[i8]], out: &mut [i32]) {
             let surplus = surplus(query);
-            let ahead = (AHEAD / query.len().max(1)).next_multiple_of(ROWS);
+            let ahead = (AHEAD / query.len().max(1)).max(ROWS);
             for row in &rows[..ahead.min(rows.len())] {
-                prefetch_row(row);
-            }
-            let (blocks, rest) = out.as_chunks_mut::<ROWS>();
-            let (row_blocks, row_rest) = rows.as_chunks::<ROWS>();
-            for (i, (out, each)) in blocks.iter_mut().zip(row_blocks).enumerate() {
-                let later = rows.get(i * ROWS + ahead..).unwrap_or_default();
-                for row in &later[..ROWS.min(later.len())] {
-                    prefetch_row(row);
+                for line in 0..row.len().div_ceil(LINE) {
+                    prefetch(row.as_ptr().wrapping_add(line * LINE));
                 }
-                *out = block(query, *each);
+            }
+            let (out_blocks, out_rest) = out.as_chunks_mut::<ROWS>();
+            let (blocks, rest) = rows.as_chunks::<ROWS>();
+            for (i, (out, each)) in out_blocks.iter_mut().zip(blocks).enumerate() {
+                // Beyond the last row, the query stands in: a hint without effect.
+                let mut next = [query.as_ptr(); ROWS];
                 for n in 0..ROWS {
-                    out[n] = out[n].wrapping_sub(surplus);
+                    if let Some(row) = rows.get(i * ROWS + n + ahead) {
+                        next[n] = row.as_ptr();
+                    }
                 }
+                *out = block(query, *each, next, surplus);
             }
-            for (out, row) in rest.iter_mut().zip(row_rest) {
-                let [product] = block(query, [row]);
-                *out = product.wrapping_sub(surplus);
+            for (out, row) in out_rest.iter_mut().zip(rest) {
+                *out = product(query, row, surplus);
             }
         }
 
         #[target_feature(enable = $features)]
         #[inline]
-        fn prefetch_row(row: &[i8]) {
-            for line in 0..row.len().div_ceil(LINE) {
-                prefetch(row.as_ptr().wrapping_add(line * LINE));
-            }
+        fn product(query: &[i8], row: &[i8], surplus: i32) -> i32 {
+            // Nothing comes next that is known.
+            let [product] = block(query, [row], [query.as_ptr()], surplus);
+            product
         }
 
-        /// The products of `N` rows of the query's dimension, the surplus included.
+        /// The products of `N` rows of the query's dimension, prefetching as many that start at `next`.
         #[target_feature(enable = $features)]
         #[inline]
-        fn block<const N: usize>(query: &[i8], rows: [&[i8]; N]) -> [i32; N] {
-            let (query_vectors, query_rest) = query.as_chunks::<LANES>();
+        fn block<const N: usize>(
+            query: &[i8],
+            rows: [&[i8]; N],
+            next: [*const i8; N],
+            surplus: i32,
+        ) -> [i32; N] {
+            let prefetched = if N > 1 { N } else { 0 };
             let mut sums = [zero(); N];
-            let mut row_vectors: [&[[i8; LANES]]; N] = [&[]; N];
+            let (query_lines, query_rest) = query.as_chunks::<LINE>();
+            let mut row_lines: [&[[i8; LINE]]; N] = [&[]; N];
             for n in 0..N {
-                row_vectors[n] = &rows[n].as_chunks().0[..query_vectors.len()];
+                row_lines[n] = &rows[n].as_chunks().0[..query_lines.len()];
             }
-            for i in 0..query_vectors.len() {
-                let q = load(&query_vectors[i]);
-                for n in 0..N {
-                    sums[n] = multiply_add(q, load(&row_vectors[n][i]), sums[n]);
+            for i in 0..query_lines.len() {
+                for n in 0..prefetched {
+                    prefetch(next[n].wrapping_add(i * LINE));
+                }
+                let (query, _) = query_lines[i].as_chunks::<LANES>();
+                for k in 0..LINE / LANES {
+                    let q = load(&query[k]);
+                    for n in 0..N {
+                        let (row, _) = row_lines[n][i].as_chunks::<LANES>();
+                        sums[n] = multiply_add(q, load(&row[k]), sums[n]);
+                    }
                 }
             }
-            if !query_rest.is_empty() {
-                let done = query_vectors.len() * LANES;
-                let q = load_part(query_rest);
+            // The last line, and one more where rows are not aligned to lines.
+            for n in 0..prefetched {
+                prefetch(next[n].wrapping_add(query.len().saturating_sub(1)));
+            }
+            let done = query_lines.len() * LINE;
+            for k in 0..LINE / LANES {
+                let left = query_rest.len().saturating_sub(k * LANES).min(LANES);
+                if left == 0 {
+                    break;
+                }
+                let q = load_part(&query_rest[k * LANES..][..left]);
                 for n in 0..N {
-                    sums[n] = multiply_add(q, load_part(&rows[n][done..]), sums[n]);
+                    let row = load_part(&rows[n][done + k * LANES..][..left]);
+                    sums[n] = multiply_add(q, row, sums[n]);
                 }
             }
-            fold(sums)
+            let mut products = fold(sums);
+            for n in 0..N {
+                products[n] = products[n].wrapping_sub(surplus);
+            }
+            products
         }
     };
 }
