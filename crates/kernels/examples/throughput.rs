@@ -11,13 +11,17 @@
 )]
 
 use std::hint::black_box;
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use quartz_kernels::codes::{self, BLOCK, DIMENSIONS, Scan, Table};
+use quartz_kernels::codes::{self, BLOCK, Blocks, DIMENSIONS, Scan, Table};
 use quartz_kernels::{Leaf, leaves, level, portable_dot, quantise_i8};
 
 /// (name, bytes of data, passes to choose the best from)
-const SETS: [(&str, usize, u32); 2] = [("cache", 307_200, 2_000), ("memory", 122_880_000, 12)];
+const SETS: [(&str, usize, u32); 2] = [("cache", 307_200, 2_000), ("memory", 122_880_000, 20)];
+
+/// Codes in a cluster, where scattered clusters are scanned.
+const CLUSTER: usize = 256;
 
 /// (name, what measures it in a set of so many bytes)
 type Family = fn(Set, usize);
@@ -130,19 +134,40 @@ fn scans(set: Set, dimension: usize) {
     let table = Table::new(&query);
     let packed = bytes_of_noise(blocks * codes::block_bytes(dimension));
     let (add, scale) = (noise(count), noise(count));
-    let scan = Scan {
+    let bytes = codes::block_bytes(dimension) / BLOCK;
+    let blocks = |places: Range<usize>| Blocks {
+        codes: &packed[places.start * bytes..places.end * bytes],
+        add: &add[places.clone()],
+        scale: &scale[places],
+    };
+    let scan = |blocks, next| Scan {
         table: &table,
-        codes: &packed,
-        add: &add,
-        scale: &scale,
+        blocks,
         base: 1.0,
         slack: 0.5,
+        next,
     };
+    let clusters: Vec<Blocks<'_>> = far_apart(count / CLUSTER)
+        .map(|cluster| blocks(cluster * CLUSTER..(cluster + 1) * CLUSTER))
+        .collect();
+    let scattered = clusters.len() * CLUSTER;
     let (mut bounds, mut positions) = (vec![0.0; count], Vec::new());
+    let (mut some, mut others) = (vec![0.0; CLUSTER], vec![0.0; CLUSTER]);
     let mut refilled = Table::default();
     set.measure(vec![
         Kernel::over("codes::bounds", &packed, count, |leaf| {
-            leaf.code_bounds(&scan, &mut bounds);
+            leaf.code_bounds(&scan(blocks(0..count), Blocks::default()), &mut bounds);
+        }),
+        Kernel::over("bounds, scattered", &packed, scattered, |leaf| {
+            for &cluster in &clusters {
+                leaf.code_bounds(&scan(cluster, Blocks::default()), &mut some);
+            }
+        }),
+        Kernel::over("bounds, prefetched", &packed, scattered, |leaf| {
+            for (i, &cluster) in clusters.iter().enumerate() {
+                let next = clusters.get(i + 1).copied().unwrap_or_default();
+                leaf.code_bounds(&scan(cluster, next), &mut others);
+            }
         }),
         Kernel::over("above, none is", &add, count, |leaf| {
             leaf.above(&add, 2.0, &mut positions);
@@ -160,12 +185,8 @@ fn products(set: Set, dimension: usize) {
     quantise_i8(&values, &mut rows);
     let rows = rows.as_slice();
     let query = &rows[..dimension];
-    // Each row once, far from the one before.
-    let stride = (count * 5 / 8..)
-        .find(|&stride| greatest_common_divisor(stride, count) == 1)
-        .expect("some number is coprime");
-    let scattered: Vec<&[i8]> = (0..count)
-        .map(|i| &rows[i * stride % count * dimension..][..dimension])
+    let scattered: Vec<&[i8]> = far_apart(count)
+        .map(|row| &rows[row * dimension..][..dimension])
         .collect();
     let out = || vec![0; count];
     let [mut a, mut b, mut c] = [out(), out(), out()];
@@ -245,6 +266,14 @@ fn bytes_of_noise(len: usize) -> Vec<u8> {
         (state >> 24) as u8
     };
     (0..len).map(|_| next()).collect()
+}
+
+/// The numbers below `count`, each once, neighbours far apart.
+fn far_apart(count: usize) -> impl Iterator<Item = usize> {
+    let stride = (count * 5 / 8..)
+        .find(|&stride| greatest_common_divisor(stride, count) == 1)
+        .expect("some number is coprime");
+    (0..count).map(move |i| i * stride % count)
 }
 
 fn greatest_common_divisor(a: usize, b: usize) -> usize {

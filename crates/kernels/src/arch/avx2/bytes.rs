@@ -3,9 +3,9 @@
 #![expect(unsafe_code, reason = "loads through pointers")]
 
 use std::arch::x86_64::{
-    __m256i, _MM_HINT_T0, _mm_add_epi32, _mm_cvtsi128_si32, _mm_loadu_si128, _mm_prefetch,
-    _mm_shuffle_epi32, _mm256_add_epi32, _mm256_castsi256_si128, _mm256_cvtepi8_epi16,
-    _mm256_extracti128_si256, _mm256_madd_epi16, _mm256_setzero_si256,
+    __m256i, _mm_add_epi32, _mm_cvtsi128_si32, _mm_loadu_si128, _mm_shuffle_epi32,
+    _mm256_add_epi32, _mm256_castsi256_si128, _mm256_cvtepi8_epi16, _mm256_extracti128_si256,
+    _mm256_madd_epi16, _mm256_setzero_si256,
 };
 
 type Vector = __m256i;
@@ -59,10 +59,4 @@ pub(super) fn fold<const N: usize>(sums: [Vector; N]) -> [i32; N] {
         folded[n] = _mm_cvtsi128_si32(sum);
     }
     folded
-}
-
-#[target_feature(enable = "avx2,fma")]
-#[inline]
-pub(super) fn prefetch(line: *const i8) {
-    _mm_prefetch::<_MM_HINT_T0>(line);
 }

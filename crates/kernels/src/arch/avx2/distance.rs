@@ -3,9 +3,9 @@
 #![expect(unsafe_code, reason = "loads through pointers")]
 
 use std::arch::x86_64::{
-    __m256, _MM_HINT_T1, _mm_add_ps, _mm_add_ss, _mm_cvtss_f32, _mm_movehdup_ps, _mm_movehl_ps,
-    _mm_prefetch, _mm256_add_ps, _mm256_castps256_ps128, _mm256_extractf128_ps, _mm256_fmadd_ps,
-    _mm256_loadu_ps, _mm256_loadu_si256, _mm256_maskload_ps, _mm256_setzero_ps, _mm256_sub_ps,
+    __m256, _mm_add_ps, _mm_add_ss, _mm_cvtss_f32, _mm_movehdup_ps, _mm_movehl_ps, _mm256_add_ps,
+    _mm256_castps256_ps128, _mm256_extractf128_ps, _mm256_fmadd_ps, _mm256_loadu_ps,
+    _mm256_loadu_si256, _mm256_maskload_ps, _mm256_setzero_ps, _mm256_sub_ps,
 };
 
 pub(super) type Vector = __m256;
@@ -64,10 +64,4 @@ fn fold(sums: Vector) -> f32 {
     );
     let sums = _mm_add_ps(sums, _mm_movehl_ps(sums, sums));
     _mm_cvtss_f32(_mm_add_ss(sums, _mm_movehdup_ps(sums)))
-}
-
-#[target_feature(enable = "avx2,fma")]
-#[inline]
-fn prefetch(line: *const f32) {
-    _mm_prefetch::<_MM_HINT_T1>(line.cast());
 }

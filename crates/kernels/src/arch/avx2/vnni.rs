@@ -6,7 +6,7 @@ use std::arch::x86_64::{
     __m256i, _mm256_dpbusd_avx_epi32, _mm256_loadu_si256, _mm256_set1_epi8, _mm256_xor_si256,
 };
 
-use super::bytes::{fold, prefetch, zero};
+use super::bytes::{fold, zero};
 
 type Vector = __m256i;
 const LANES: usize = 32;

@@ -3,9 +3,8 @@
 #![expect(unsafe_code, reason = "loads through pointers")]
 
 use std::arch::x86_64::{
-    __m512i, _MM_HINT_T0, _mm_prefetch, _mm512_dpbusd_epi32, _mm512_loadu_si512,
-    _mm512_maskz_loadu_epi8, _mm512_reduce_add_epi32, _mm512_set1_epi8, _mm512_setzero_si512,
-    _mm512_xor_si512,
+    __m512i, _mm512_dpbusd_epi32, _mm512_loadu_si512, _mm512_maskz_loadu_epi8,
+    _mm512_reduce_add_epi32, _mm512_set1_epi8, _mm512_setzero_si512, _mm512_xor_si512,
 };
 
 type Vector = __m512i;
@@ -66,10 +65,4 @@ fn fold<const N: usize>(sums: [Vector; N]) -> [i32; N] {
         folded[n] = _mm512_reduce_add_epi32(sums[n]);
     }
     folded
-}
-
-#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-#[inline]
-fn prefetch(line: *const i8) {
-    _mm_prefetch::<_MM_HINT_T0>(line);
 }

@@ -22,16 +22,15 @@
 /// - `load(&[i8; LANES])` and `load_part(&[i8])`, which pads up to `LANES` with zeros;
 /// - `multiply_add(query, row, sum)`, adding products to sums of 32 bits;
 /// - `surplus(query: &[i8]) -> i32`, by how much the sum of the products is too large;
-/// - `fold([Vector; N]) -> [i32; N]`, the sum of the lanes of each, for 1 and 4;
-/// - `prefetch(*const i8)`, a hint about the cache line there, or nothing.
+/// - `fold([Vector; N]) -> [i32; N]`, the sum of the lanes of each, for 1 and 4.
 macro_rules! bytes {
     (features: $features:literal) => {
         pub(crate) const KERNELS: $crate::bytes::Bytes = $crate::bytes::Bytes { dot, rows, gather };
 
+        use $crate::arch::prefetch::{LINE, into_first_level};
+
         /// Rows multiplied together.
         const ROWS: usize = 4;
-        /// Bytes in a cache line, and in a stride.
-        const LINE: usize = 64;
         /// How far ahead to prefetch, in bytes.
         const AHEAD: usize = 6144;
 
@@ -69,9 +68,7 @@ macro_rules! bytes {
             let surplus = surplus(query);
             let ahead = (AHEAD / query.len().max(1)).max(ROWS);
             for row in &rows[..ahead.min(rows.len())] {
-                for line in 0..row.len().div_ceil(LINE) {
-                    prefetch(row.as_ptr().wrapping_add(line * LINE));
-                }
+                $crate::prefetch(row);
             }
             let (out_blocks, out_rest) = out.as_chunks_mut::<ROWS>();
             let (blocks, rest) = rows.as_chunks::<ROWS>();
@@ -116,7 +113,7 @@ macro_rules! bytes {
             }
             for i in 0..query_lines.len() {
                 for n in 0..prefetched {
-                    prefetch(next[n].wrapping_add(i * LINE));
+                    into_first_level(next[n].wrapping_add(i * LINE));
                 }
                 let (query, _) = query_lines[i].as_chunks::<LANES>();
                 for k in 0..LINE / LANES {
@@ -129,7 +126,7 @@ macro_rules! bytes {
             }
             // The last line, and one more where rows are not aligned to lines.
             for n in 0..prefetched {
-                prefetch(next[n].wrapping_add(query.len().saturating_sub(1)));
+                into_first_level(next[n].wrapping_add(query.len().saturating_sub(1)));
             }
             let done = query_lines.len() * LINE;
             for k in 0..LINE / LANES {

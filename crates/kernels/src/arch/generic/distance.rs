@@ -39,8 +39,7 @@
 /// - `Vector`, its register, and `LANES`, how many `f32` that holds;
 /// - `zero()`, `load(&[f32; LANES])` and `load_part(&[f32])`, which pads up to `LANES` with zeros;
 /// - `add`, `subtract` and `multiply_add(a, b, sum)`;
-/// - `fold(Vector) -> f32`, the sum of the lanes, always folding halves;
-/// - `prefetch(*const f32)`, a hint about the cache line there, or nothing.
+/// - `fold(Vector) -> f32`, the sum of the lanes, always folding halves.
 macro_rules! distances {
     (features: $features:literal, rows: $rows:literal) => {
         pub(crate) const KERNELS: $crate::distance::Distances = $crate::distance::Distances {
@@ -109,7 +108,7 @@ macro_rules! distances {
                 for n in 0..prefetched {
                     let next = row_strides[n][i].as_ptr().wrapping_add(ahead);
                     for line in 0..STRIDE / LINE {
-                        prefetch(next.wrapping_add(line * LINE));
+                        $crate::arch::prefetch::into_second_level(next.wrapping_add(line * LINE));
                     }
                 }
                 for k in 0..ACCUMULATORS {

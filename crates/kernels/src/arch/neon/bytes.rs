@@ -56,7 +56,3 @@ fn fold<const N: usize>(sums: [Sum; N]) -> [i32; N] {
     }
     folded
 }
-
-/// The intrinsic is unstable.
-#[inline]
-fn prefetch(_: *const i8) {}

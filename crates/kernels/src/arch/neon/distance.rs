@@ -57,8 +57,3 @@ fn fold(sums: Vector) -> f32 {
     let sums = vadd_f32(vget_low_f32(sums), vget_high_f32(sums));
     vget_lane_f32::<0>(sums) + vget_lane_f32::<1>(sums)
 }
-
-/// The intrinsic is unstable, and the hardware follows rows well by itself.
-#[target_feature(enable = "neon")]
-#[inline]
-fn prefetch(_: *const f32) {}

@@ -57,7 +57,3 @@ fn fold<const N: usize>(sums: [Vector; N]) -> [i32; N] {
     }
     folded
 }
-
-/// WebAssembly has no such hint.
-#[inline]
-fn prefetch(_: *const i8) {}

@@ -55,8 +55,3 @@ fn fold(sums: Vector) -> f32 {
     let high = f32x4_extract_lane::<1>(sums) + f32x4_extract_lane::<3>(sums);
     low + high
 }
-
-/// WebAssembly has no such hint.
-#[target_feature(enable = "simd128")]
-#[inline]
-fn prefetch(_: *const f32) {}
