@@ -36,7 +36,7 @@
 //! | avx2    |     8 |         32 | fused         |            2 |
 //! | avx512  |    16 |         64 | fused         |            4 |
 //! | neon    |     4 |         16 | fused         |            4 |
-//! | simd128 |     4 |         16 | two roundings |            2 |
+//! | simd128 |     4 |         16 | two roundings |            1 |
 //!
 //! The order is fixed by the leaf and the dimension alone, so two promises hold:
 //!
@@ -85,7 +85,7 @@
 //! | [`dot_i8_rows`], row                   |     49 |  6.2 |      3.1 |         3.5 |      19 |
 //! | [`hadamard`] of 512                    |    520 |  102 |      103 |          79 |     207 |
 //! | [`codes::Table::fill`]                 |    580 |  580 |      580 |         580 |     700 |
-//! | [`quantise_i8`]                        |    150 |  150 |      150 |         150 |    1210 |
+//! | [`quantise_i8`]                        |    160 |  160 |      160 |         160 |     160 |
 //!
 //! From memory, a scan in order is bound by its bandwidth (2 to 3 ns a code there), and what lies
 //! scattered by its latency: codes in scattered clusters of 256 took 8 ns each, 3.4 with

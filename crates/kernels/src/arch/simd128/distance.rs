@@ -7,7 +7,7 @@ use std::arch::wasm32::{
 pub(super) type Vector = v128;
 pub(super) const LANES: usize = 4;
 
-distances!(features: "simd128", rows: 2);
+distances!(features: "simd128", rows: 1);
 
 #[target_feature(enable = "simd128")]
 #[inline]
