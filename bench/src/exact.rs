@@ -12,7 +12,9 @@ use anyhow::Context;
 use futures::{executor::ThreadPool, executor::block_on};
 use quartz_core::{
     Clock, VectorCache,
-    namespace::{Action, Change, Contents, Namespace, Operation, Precondition, Query, Target},
+    namespace::{
+        Action, Change, Contents, Effort, Namespace, Operation, Precondition, Query, Target,
+    },
     record::Parts,
 };
 use quartz_engines::{LocalStore, Options};
@@ -136,6 +138,7 @@ pub(crate) fn process(store: &Path, data: &Path, queries: usize) -> anyhow::Resu
             top_k: 10,
             filter: None,
             parts: Parts::NONE,
+            effort: Effort::Exact,
         })
         .collect();
     drop(vectors);

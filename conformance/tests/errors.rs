@@ -134,6 +134,11 @@ async fn bodies_of_the_wrong_shape() {
         ),
         ("query", json!({"vector": [1], "top_k": "x"}), "top_k"),
         ("query", json!({"vector": [1], "exact": 1}), "exact"),
+        ("query", json!({"vector": [1], "recall": "high"}), "recall"),
+        ("query", json!({"vector": [1], "recall": 0.5}), "recall"),
+        ("query", json!({"vector": [1], "recall": 1}), "recall"),
+        ("query", json!({"vector": [1], "probes": 0}), "probes"),
+        ("query", json!({"vector": [1], "explain": 1}), "explain"),
         (
             "query",
             json!({"vector": [1], "include": "vector"}),

@@ -356,6 +356,15 @@ async fn top_k() {
 }
 
 #[tokio::test]
+async fn probes() {
+    let space = Space::new();
+    space.upsert(&json!([{"id": "a", "vector": [1, 2]}])).await;
+    let ask = |probes: u32| space.post("query", &json!({"vector": [1, 2], "probes": probes}));
+    ask(100_000).await.expect(200);
+    ask(100_001).await.over(100_000).at("probes");
+}
+
+#[tokio::test]
 async fn page_records() {
     let space = Space::new();
     space.put("k", "x").await.expect(201);

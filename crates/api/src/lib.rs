@@ -26,8 +26,8 @@ pub use self::{
         IndexedFields, Metric, Namespace, NamespaceConfig, NamespaceList, NamespaceSummary,
     },
     query::{
-        FetchRequest, FetchResponse, Include, ListRequest, Match, Plan, PlanKind, QueryRequest,
-        QueryResponse,
+        Explanation, FetchRequest, FetchResponse, Include, ListRequest, Match, Plan, PlanKind,
+        QueryRequest, QueryResponse,
     },
     record::{KeyEntry, KeyList, Record, RecordList, StoredRecord},
     vector::Vector,

@@ -31,6 +31,8 @@ pub struct Limits {
     pub records_per_request: usize,
     /// Matches of one query.
     pub top_k: usize,
+    /// Clusters that one query may ask to scan.
+    pub probes: usize,
     /// Records in one page of a list.
     pub page_records: usize,
     /// Filter as JSON in bytes.
@@ -63,6 +65,7 @@ pub const MAX: Limits = Limits {
     dimension: 16_384,
     records_per_request: 1_000,
     top_k: 10_000,
+    probes: 100_000,
     page_records: 1_000,
     filter_bytes: 16 << 10,
     filter_depth: 16,

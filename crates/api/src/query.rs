@@ -41,9 +41,20 @@ pub struct QueryRequest {
     /// Parts of each match to send along; none if absent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub include: Vec<Include>,
-    /// Compare every candidate with full precision.
+    /// Compare every candidate with full precision. Not with `recall` or `probes`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exact: Option<bool>,
+    /// The share of the true matches to find on average, 0.90 to 0.999; 0.95 if absent. More costs more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0.9, maximum = 0.999, default = 0.95)]
+    pub recall: Option<f32>,
+    /// Scan this many clusters of the index instead, 1 to 100,000: for experts. Not with `recall`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 100000)]
+    pub probes: Option<usize>,
+    /// Say what was done to find the matches.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub explain: Option<bool>,
 }
 
 /// A record near the query.
@@ -82,17 +93,40 @@ pub enum PlanKind {
     Scan,
     /// The filter chose the candidates and each of them was compared.
     FilterFirst,
+    /// The clusters nearest to the query were scanned.
+    Clusters,
 }
 
 /// What a query did to find its matches.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Plan {
     /// The plan that ran.
     pub kind: PlanKind,
     /// Whether the matches are the true nearest neighbours.
     pub exact: bool,
-    /// Vectors compared.
+    /// Vectors looked at, in whatever precision came first.
     pub scanned: u64,
+    /// The recall that was aimed at, if the matches may not be the true nearest neighbours and
+    /// `probes` did not say how hard to look.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recall: Option<f32>,
+}
+
+/// What a query did, in numbers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Explanation {
+    /// Clusters of the index.
+    pub clusters: u64,
+    /// Clusters scanned.
+    pub probes: u64,
+    /// Vectors looked at, in whatever precision came first.
+    pub scanned: u64,
+    /// Vectors compared in eight bits a component.
+    pub refined: u64,
+    /// Vectors compared in full precision.
+    pub reranked: u64,
+    /// Time it took, in microseconds.
+    pub micros: u64,
 }
 
 /// Matches, best first; equal scores ascend by id.
@@ -104,6 +138,9 @@ pub struct QueryResponse {
     pub version: u64,
     /// What was done to find them.
     pub plan: Plan,
+    /// The same in numbers, if asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub explain: Option<Explanation>,
 }
 
 /// Records by id.

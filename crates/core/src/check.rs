@@ -9,6 +9,7 @@ use roaring::RoaringBitmap;
 
 use crate::{
     filter::postings,
+    index,
     keys::{
         self, Kind,
         catalog::{self, NAMES, TOMBSTONES},
@@ -134,6 +135,20 @@ pub async fn namespace(store: &dyn Store) -> Result<Report> {
     expected.check_members(snapshot, &mut report).await?;
     expected.check_numbers(snapshot, &mut report).await?;
     expected.check_expiries(snapshot, &mut report).await?;
+    if let Some(dimension) = meta.config.dimension {
+        let mut faults = Vec::new();
+        report.rows += index::check(
+            snapshot,
+            meta.config.metric,
+            dimension as usize,
+            &expected.vectors,
+            &mut |fault| faults.push(fault),
+        )
+        .await?;
+        for fault in faults {
+            report.fault(|| fault);
+        }
+    }
     check_idempotency(snapshot, &mut report).await?;
     Ok(report)
 }

@@ -10,11 +10,13 @@
 //! - [`directory`]: many namespaces in one store.
 //! - [`check`]: proves that a namespace's indexes and counters agree with its records.
 
+mod cache;
 pub mod check;
 mod clock;
 pub mod directory;
 mod error;
 pub mod filter;
+mod index;
 pub mod keys;
 pub mod namespace;
 pub mod record;
@@ -22,7 +24,8 @@ pub mod store;
 mod vector;
 
 pub use self::{
+    cache::{CacheStats, VectorCache},
     clock::{Clock, ManualClock},
     error::{Error, Result},
-    vector::{CacheStats, Metric, VectorCache},
+    vector::Metric,
 };

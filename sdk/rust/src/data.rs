@@ -59,6 +59,24 @@ impl Query {
         self
     }
 
+    /// The share of the true matches to find on average, 0.90 to 0.999; 0.95 if not said.
+    pub fn recall(mut self, recall: f32) -> Self {
+        self.body.recall = Some(recall);
+        self
+    }
+
+    /// Scan this many clusters of the index, instead of aiming at a recall.
+    pub fn probes(mut self, probes: usize) -> Self {
+        self.body.probes = Some(probes);
+        self
+    }
+
+    /// Say what was done to find the matches.
+    pub fn explain(mut self) -> Self {
+        self.body.explain = Some(true);
+        self
+    }
+
     /// The whole request at once, in place of what was set before.
     pub fn request(mut self, mut request: QueryRequest) -> Self {
         request.vector = request.vector.map(Vector::into_base64);

@@ -71,8 +71,8 @@ mod transport;
 
 pub use quartz_api::{
     BatchOperation, BatchRequest, BatchResponse, DeleteRequest, DeleteResponse, Durability,
-    ErrorCode, FetchRequest, FetchResponse, ImportResponse, Include, IndexedFields, KeyEntry,
-    KeyList, MAX, Match, Metadata, MetadataValue, Metric, Namespace as NamespaceInfo,
+    ErrorCode, Explanation, FetchRequest, FetchResponse, ImportResponse, Include, IndexedFields,
+    KeyEntry, KeyList, MAX, Match, Metadata, MetadataValue, Metric, Namespace as NamespaceInfo,
     NamespaceConfig, NamespaceList, NamespaceSummary, OperationKind, OperationResult, Plan,
     PlanKind, Problem, QueryRequest, QueryResponse, Record, RecordList, StoredRecord,
     UpdateRequest, UpdateResponse, UpsertRequest, UpsertResponse, Vector,

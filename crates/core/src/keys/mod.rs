@@ -16,19 +16,27 @@
 //! | `Expiry` | time, ordinal | - |
 //! | `Idempotency` | client key | digest of the request, its answer |
 //! | `IdempotencyExpiry` | time, client key | - |
+//! | `Sketch` | ordinal | the vector in eight bits a component |
+//! | `Place` | ordinal | the clusters the vector is in |
+//! | `Cluster` | cluster | centroid |
+//! | `Codes` | cluster, block | 32 members with their one-bit codes |
 //!
 //! The directory's own rows (format version, catalog, tombstones) are in [`catalog`].
 
 pub mod catalog;
 pub mod chunk;
+pub mod cluster;
 pub mod codec;
+pub mod codes;
 pub mod expiry;
 pub mod idempotency;
 pub mod meta;
 pub mod number;
 pub mod ordinal;
+pub mod place;
 pub mod record;
 pub mod set;
+pub mod sketch;
 pub mod term;
 pub mod value;
 pub mod vector;
@@ -52,6 +60,10 @@ pub enum Kind {
     Expiry = 0x09,
     Idempotency = 0x0A,
     IdempotencyExpiry = 0x0B,
+    Sketch = 0x0C,
+    Place = 0x0D,
+    Cluster = 0x0E,
+    Codes = 0x0F,
 }
 
 impl Kind {

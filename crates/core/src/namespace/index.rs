@@ -11,8 +11,10 @@ use super::{
     group::{Draft, Group, Kept, Pending},
 };
 use crate::{
+    cache::VectorCache,
     error::Result,
     filter::postings,
+    index::{Edited, Editor, Index, Page},
     keys::{
         self,
         chunk::{self, Chunk},
@@ -25,6 +27,7 @@ use crate::{
     },
     record::Metadata,
     store::{Batch, ScanLimit, Snapshot, StoreError, prefix_end},
+    vector::BLOCK_ORDINALS,
 };
 
 /// A group, ready to be committed.
@@ -32,7 +35,24 @@ pub(super) struct Indexed {
     pub(super) batch: Batch,
     /// The state after the commit, but for the snapshot and, if `expiries_changed`, the next expiry.
     pub(super) state: State,
+    pub(super) pages: Pages,
     pub(super) expiries_changed: bool,
+}
+
+/// Pages of the vector index that a commit changes, for the cache once it is done.
+pub(super) struct Pages(Vec<(u32, Option<Arc<Page>>)>);
+
+impl Pages {
+    pub(super) fn publish(self, base: &State, state: &State, cache: &VectorCache) {
+        for (cluster, page) in self.0 {
+            if let Some(index) = &base.index {
+                index.forget_page(cluster, cache);
+            }
+            if let (Some(index), Some(page)) = (&state.index, page) {
+                index.remember_page(cluster, page, cache);
+            }
+        }
+    }
 }
 
 /// Membership changes of chunked sets: key up to the chunk number, ordinal, member or not.
@@ -41,7 +61,11 @@ type Members = Vec<(Vec<u8>, u32, bool)>;
 type Numbers = Vec<(Vec<u8>, Pair, bool)>;
 
 /// The rows of a group, or `None` if it changes nothing.
-pub(super) async fn index(base: &State, group: Group<'_>) -> Result<Option<Indexed>> {
+pub(super) async fn index(
+    base: &State,
+    group: Group<'_>,
+    cache: &VectorCache,
+) -> Result<Option<Indexed>> {
     let Group {
         meta,
         records,
@@ -58,7 +82,8 @@ pub(super) async fn index(base: &State, group: Group<'_>) -> Result<Option<Index
         members: Vec::new(),
         numbers: Vec::new(),
         expiries_changed: swept || !answers.is_empty() || !forgotten.is_empty(),
-        touched_vectors: Vec::new(),
+        vector_changes: Vec::new(),
+        renamed: Vec::new(),
         records: Arc::clone(&base.records),
         vectors: Arc::clone(&base.vectors),
         meta,
@@ -92,7 +117,8 @@ pub(super) async fn index(base: &State, group: Group<'_>) -> Result<Option<Index
         members,
         numbers,
         expiries_changed,
-        touched_vectors,
+        vector_changes,
+        renamed,
         ..
     } = rows;
     write_members(&*base.snapshot, members, &mut batch).await?;
@@ -101,8 +127,14 @@ pub(super) async fn index(base: &State, group: Group<'_>) -> Result<Option<Index
         return Ok(None);
     }
     batch.put(meta::key(), rows.meta.encode());
-    let mut blocks = base.blocks.clone();
-    blocks.touch(touched_vectors.into_iter(), rows.meta.version);
+    let stamp = cache.new_stamp();
+    let block = |ordinal: &u32| ordinal / BLOCK_ORDINALS;
+    let (mut blocks, mut ids) = (base.blocks.clone(), base.ids.clone());
+    let touched = vector_changes.iter().map(|(ordinal, ..)| ordinal);
+    blocks.touch(touched.map(block), stamp);
+    ids.touch(renamed.iter().map(block), stamp);
+    let Edited { index, pages } =
+        write_vectors(base, &rows.meta, vector_changes, cache, stamp, &mut batch).await?;
     let state = State {
         meta: Some(rows.meta),
         snapshot: Arc::clone(&base.snapshot),
@@ -110,10 +142,13 @@ pub(super) async fn index(base: &State, group: Group<'_>) -> Result<Option<Index
         vectors: rows.vectors,
         next_expiry: base.next_expiry,
         blocks,
+        ids,
+        index,
     };
     Ok(Some(Indexed {
         batch,
         state,
+        pages: Pages(pages),
         expiries_changed,
     }))
 }
@@ -123,7 +158,10 @@ struct Rows {
     members: Members,
     numbers: Numbers,
     expiries_changed: bool,
-    touched_vectors: Vec<u32>,
+    /// Ordinal, whether there was a vector, and the new one.
+    vector_changes: Vec<(u32, bool, Option<Vec<f32>>)>,
+    /// Ordinals that a record has got or lost.
+    renamed: Vec<u32>,
     records: Arc<RoaringBitmap>,
     vectors: Arc<RoaringBitmap>,
     meta: Meta,
@@ -142,6 +180,7 @@ impl Rows {
             (false, true) => {
                 self.batch
                     .put(keys::ordinal::key(ordinal), id.as_bytes().to_vec());
+                self.renamed.push(ordinal);
                 Arc::make_mut(&mut self.records).insert(ordinal);
                 self.members
                     .push((set::prefix(Set::Records), ordinal, true));
@@ -149,6 +188,7 @@ impl Rows {
             (true, false) => {
                 self.batch.delete(record::key(id));
                 self.batch.delete(keys::ordinal::key(ordinal));
+                self.renamed.push(ordinal);
                 Arc::make_mut(&mut self.records).remove(ordinal);
                 self.members
                     .push((set::prefix(Set::Records), ordinal, false));
@@ -240,7 +280,7 @@ impl Rows {
             } else {
                 vectors.remove(ordinal);
                 self.batch.delete(keys::vector::key(ordinal));
-                self.touched_vectors.push(ordinal);
+                self.vector_changes.push((ordinal, true, None));
             }
             self.members
                 .push((set::prefix(Set::Vectors), ordinal, after.is_some()));
@@ -248,7 +288,8 @@ impl Rows {
         if let Some(Kept::New(vector)) = after {
             self.batch
                 .put(keys::vector::key(ordinal), keys::vector::encode(vector));
-            self.touched_vectors.push(ordinal);
+            self.vector_changes
+                .push((ordinal, before, Some(vector.clone())));
         }
     }
 
@@ -286,6 +327,36 @@ impl Rows {
         }
         value
     }
+}
+
+/// Changes the vector index and writes its rows.
+async fn write_vectors(
+    base: &State,
+    meta: &Meta,
+    changes: Vec<(u32, bool, Option<Vec<f32>>)>,
+    cache: &VectorCache,
+    stamp: u64,
+    batch: &mut Batch,
+) -> Result<Edited> {
+    let index = match (&base.index, meta.config.dimension) {
+        (None, Some(dimension)) => Some(Index::new(meta.config.metric, dimension as usize, cache)),
+        (index, _) => index.clone(),
+    };
+    let Some(index) = index else {
+        return Ok(Edited::default());
+    };
+    let mut editor = Editor::new(&*base.snapshot, cache, &index);
+    for (ordinal, was_there, _) in &changes {
+        if *was_there {
+            editor.remove(*ordinal).await?;
+        }
+    }
+    for (ordinal, _, vector) in changes {
+        if let Some(vector) = vector {
+            editor.insert(ordinal, &vector).await?;
+        }
+    }
+    Ok(editor.finish(stamp, batch))
 }
 
 /// Hands out the lowest ordinals that no record has. Those freed by the same group stay unused until

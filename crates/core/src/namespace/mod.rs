@@ -8,7 +8,9 @@
 mod change;
 mod config;
 mod group;
+mod ids;
 mod index;
+mod plan;
 mod query;
 mod state;
 mod view;
@@ -25,16 +27,19 @@ use futures::{
     channel::{mpsc, oneshot},
 };
 
-pub(crate) use self::state::{State, load_bitmap};
 pub use self::{
     change::{
         Action, Change, Contents, Expiry, Idempotency, MetadataLimits, Operation, Outcome, Patch,
         Precondition, Write, Written,
     },
     config::{Config, Description, IndexedFields},
-    query::{Answer, Match, Plan, PlanKind, Query, Target},
+    query::{Answer, Effort, Match, Plan, PlanKind, Query, Target},
     view::{Key, ListPage, ListRange, View},
     writer::Writer,
+};
+pub(crate) use self::{
+    ids::IdBlock,
+    state::{State, load_bitmap},
 };
 use crate::{
     Clock, VectorCache,
@@ -81,7 +86,7 @@ impl Namespace {
         clock: Arc<dyn Clock>,
         cache: VectorCache,
     ) -> Result<(Self, Writer)> {
-        let state = State::load(&*store, cache.new_owner()).await?;
+        let state = State::load(&*store, &cache).await?;
         let shared = Arc::new(Shared {
             store,
             clock,

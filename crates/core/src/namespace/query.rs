@@ -1,9 +1,17 @@
-use super::View;
+use roaring::RoaringBitmap;
+
+use super::{
+    View,
+    ids::cached_id,
+    plan::{Cost, Route},
+};
 use crate::{
     error::{Error, Result},
     filter::{self, Filter},
+    index::{Allowed, Found, Search},
     record::{Parts, Record},
-    vector::{Candidates, TopK, scan},
+    store::StoreError,
+    vector::{BLOCK_ORDINALS, Candidates, TopK, VectorBlock, scan, single},
 };
 
 /// A nearest-neighbour query.
@@ -17,6 +25,8 @@ pub struct Query {
     pub filter: Option<Filter>,
     /// Parts of each match to read.
     pub parts: Parts,
+    /// How hard to look.
+    pub effort: Effort,
 }
 
 /// What to look near.
@@ -26,6 +36,23 @@ pub enum Target {
     Vector(Vec<f32>),
     /// The vector of this record, which is left out of the answer.
     Record(String),
+}
+
+/// How hard to look.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Effort {
+    /// Compare every candidate in full precision.
+    Exact,
+    /// Find this share of the true matches on average, 0.90 to 0.999.
+    Recall(f32),
+    /// Scan this many clusters, at least 1.
+    Probes(u32),
+}
+
+impl Default for Effort {
+    fn default() -> Self {
+        Self::Recall(0.95)
+    }
 }
 
 /// What a query found.
@@ -44,111 +71,233 @@ pub struct Answer {
 pub struct Match {
     /// The record, with the parts asked for.
     pub record: Record,
-    /// See [`Metric`](crate::Metric).
+    /// See [`Metric`](crate::Metric). The same bits on every machine.
     pub score: f32,
 }
 
 /// How a query was answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Plan {
     /// The plan that ran.
     pub kind: PlanKind,
     /// Whether the matches are the true nearest neighbours.
     pub exact: bool,
-    /// Vectors compared.
+    /// The recall that was aimed at: 1 for exact plans, unknown (`None`) when probes were given.
+    pub recall: Option<f32>,
+    /// Clusters of the index.
+    pub clusters: u64,
+    /// Clusters scanned.
+    pub probes: u64,
+    /// Vectors looked at, in whatever precision came first.
     pub scanned: u64,
+    /// Vectors compared in eight bits a component.
+    pub refined: u64,
+    /// Vectors compared in full precision.
+    pub reranked: u64,
 }
 
 /// The ways to answer a query.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PlanKind {
     /// Compare every vector.
+    #[default]
     Scan,
     /// Let the filter choose the candidates and compare each.
     FilterFirst,
+    /// Scan the clusters nearest to the query, passing over what the filter does not allow.
+    Clusters,
 }
 
 impl View {
-    /// The records nearest to the query's target. Compares every candidate with full precision, so
-    /// the cost is linear in the number of candidates: about 0.1 µs each at 384 dimensions once their
-    /// blocks are in memory.
+    /// The records nearest to the query's target.
+    ///
+    /// Cost at 384 dimensions with everything in memory: about 30 µs through the clusters for a million
+    /// vectors; 0.05 µs for each candidate that a filter leaves; 0.1 µs for each vector of an exact scan.
     ///
     /// # Errors
     /// When the target cannot be compared, the filter names a field that is not indexed, or the
     /// store fails.
     pub async fn query(&self, query: &Query) -> Result<Answer> {
         let version = self.version();
-        let config = self.config();
-        let kind = if query.filter.is_some() {
-            PlanKind::FilterFirst
-        } else {
-            PlanKind::Scan
+        let metric = self.metric();
+        let (mut target, own) = self.target(&query.target).await?;
+        metric.prepare(&mut target);
+        let mut hidden = self.state.expired(self.now).await?;
+        hidden.extend(own);
+        let selected = match &query.filter {
+            Some(filter) => {
+                let matching = filter::select(filter, &self.state).await?;
+                Some((matching & &*self.state.vectors) - &hidden)
+            }
+            None => None,
         };
-        let mut candidates = match &query.filter {
-            Some(filter) => filter::select(filter, &self.state).await? & &*self.state.vectors,
-            None => (*self.state.vectors).clone(),
+        let mut plan = Plan {
+            clusters: self
+                .state
+                .index
+                .as_ref()
+                .map_or(0, |index| index.clusters() as u64),
+            ..Plan::default()
         };
-        candidates -= self.state.expired(self.now).await?;
-        let target = match &query.target {
+        let found = self
+            .find(&target, query, selected, &hidden, &mut plan)
+            .await?;
+        let matches = self.matches(&target, found, query).await?;
+        Ok(Answer {
+            matches,
+            version,
+            plan,
+        })
+    }
+
+    /// The vector to look near, and the ordinal it belongs to.
+    async fn target(&self, target: &Target) -> Result<(Vec<f32>, Option<u32>)> {
+        let (vector, own) = match target {
             Target::Vector(vector) => {
-                config
-                    .metric
+                self.metric()
                     .check(vector)
                     .map_err(|reason| Error::Vector {
                         operation: None,
                         reason,
                     })?;
-                vector.clone()
+                (vector.clone(), None)
             }
             Target::Record(id) => {
-                let record = self
-                    .get(
-                        id,
-                        Parts {
-                            vector: true,
-                            ..Parts::NONE
-                        },
-                    )
-                    .await?;
-                let missing = || Error::NoRecord {
+                let row = self.row(id).await?.filter(|row| !row.is_expired(self.now));
+                let row = row.ok_or_else(|| Error::NoRecord {
                     operation: None,
                     id: id.clone(),
-                };
-                let vector = record.ok_or_else(missing)?.vector;
-                let own = self.row(id).await?.ok_or_else(missing)?.ordinal;
-                candidates.remove(own);
-                vector.ok_or_else(|| Error::NoVector { id: id.clone() })?
+                })?;
+                if !row.has_vector {
+                    return Err(Error::NoVector { id: id.clone() });
+                }
+                (self.vector(row.ordinal).await?, Some(row.ordinal))
             }
         };
-        if let Some(expected) = config.dimension
-            && expected as usize != target.len()
-        {
-            return Err(Error::Dimension {
+        match self.dimension() {
+            Some(expected) if expected as usize != vector.len() => Err(Error::Dimension {
                 operation: None,
                 expected,
-                actual: target.len(),
-            });
+                actual: vector.len(),
+            }),
+            _ => Ok((vector, own)),
         }
+    }
 
-        let mut top = TopK::new(query.top_k);
+    /// Candidates for the best matches, with their ranks; the true rank order is theirs.
+    async fn find(
+        &self,
+        target: &[f32],
+        query: &Query,
+        selected: Option<RoaringBitmap>,
+        hidden: &RoaringBitmap,
+        plan: &mut Plan,
+    ) -> Result<Vec<u32>> {
+        let filtered = selected.is_some();
+        let cost = Cost {
+            vectors: self.state.vectors.len(),
+            candidates: selected
+                .as_ref()
+                .map_or(self.state.vectors.len(), RoaringBitmap::len),
+            dimension: target.len(),
+            filtered,
+            top_k: query.top_k,
+        };
+        let (Some(index), Some((route, stop))) = (&self.state.index, cost.route(query.effort))
+        else {
+            let all;
+            let ordinals = match &selected {
+                Some(selected) => selected,
+                None if hidden.is_empty() => &*self.state.vectors,
+                None => {
+                    all = &*self.state.vectors - hidden;
+                    &all
+                }
+            };
+            plan.kind = if filtered {
+                PlanKind::FilterFirst
+            } else {
+                PlanKind::Scan
+            };
+            plan.exact = true;
+            plan.recall = Some(1.0);
+            plan.scanned = ordinals.len();
+            plan.reranked = ordinals.len();
+            return self.scan(target, query.top_k, ordinals).await;
+        };
+        plan.recall = match query.effort {
+            Effort::Recall(recall) => Some(recall),
+            Effort::Exact | Effort::Probes(_) => None,
+        };
+        let search = Search {
+            index,
+            snapshot: &*self.state.snapshot,
+            cache: &self.cache,
+            blocks: &self.state.blocks,
+            allowed: match &selected {
+                Some(selected) => allowed(selected),
+                None => Allowed::AllBut(hidden),
+            },
+        };
+        let found = match (route, &selected) {
+            (Route::Sketches, Some(selected)) => {
+                plan.kind = PlanKind::FilterFirst;
+                plan.scanned = selected.len();
+                search.run_over(target, query.top_k, selected).await?
+            }
+            _ => {
+                plan.kind = PlanKind::Clusters;
+                search.run(target, query.top_k, stop).await?
+            }
+        };
+        let Found {
+            ordinals,
+            probes,
+            scanned,
+            refined,
+        } = found;
+        plan.probes = probes;
+        plan.scanned += scanned;
+        plan.refined = refined;
+        plan.reranked = ordinals.len() as u64;
+        Ok(ordinals)
+    }
+
+    /// The best of all `ordinals`, compared in full precision, with every tie at the end.
+    async fn scan(&self, target: &[f32], k: usize, ordinals: &RoaringBitmap) -> Result<Vec<u32>> {
+        let mut top = TopK::new(k);
         let search = Candidates {
             snapshot: &*self.state.snapshot,
             blocks: &self.state.blocks,
             cache: &self.cache,
-            metric: config.metric,
-            ordinals: &candidates,
+            metric: self.metric(),
+            ordinals,
         };
-        scan(&target, &search, &mut top).await?;
+        scan(target, &search, &mut top).await?;
+        Ok(top
+            .finish()
+            .into_iter()
+            .map(|(_, ordinal)| ordinal)
+            .collect())
+    }
 
+    /// Ranks candidates in full precision, with the same bits on every machine, and reads the best.
+    async fn matches(&self, target: &[f32], found: Vec<u32>, query: &Query) -> Result<Vec<Match>> {
+        let metric = self.metric();
+        let mut top = TopK::new(query.top_k);
+        for ordinal in found {
+            top.offer(self.rank(target, ordinal).await?, ordinal);
+        }
         let mut ranked = Vec::new();
         for (rank, ordinal) in top.finish() {
-            ranked.push((rank, self.id(ordinal).await?));
+            let id = cached_id(&self.state, &self.cache, ordinal).await?;
+            ranked.push((rank, id));
         }
         ranked.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
         ranked.truncate(query.top_k);
         let mut matches = Vec::with_capacity(ranked.len());
         for (rank, id) in ranked {
-            let score = config.metric.score(rank);
+            let score = metric.score(rank);
             let record = if query.parts == Parts::NONE {
                 Record {
                     id,
@@ -161,19 +310,50 @@ impl View {
             };
             matches.push(Match { record, score });
         }
-        let plan = Plan {
-            kind,
-            exact: true,
-            scanned: candidates.len(),
+        Ok(matches)
+    }
+
+    async fn rank(&self, target: &[f32], ordinal: u32) -> Result<f32> {
+        let metric = self.metric();
+        let number = ordinal / BLOCK_ORDINALS;
+        let snapshot = &*self.state.snapshot;
+        let block = match self.cache.vectors(&self.state.blocks, number) {
+            Some(block) => block,
+            None if !self.cache.wants_block() => {
+                let mut row = single(snapshot, ordinal, target.len()).await?;
+                metric.prepare(&mut row);
+                return Ok(metric.portable_rank(target, &row));
+            }
+            None => {
+                let block = VectorBlock::load(snapshot, number, target.len(), metric).await?;
+                let block = std::sync::Arc::new(block);
+                self.cache.insert_vectors(
+                    &self.state.blocks,
+                    number,
+                    std::sync::Arc::clone(&block),
+                );
+                block
+            }
         };
-        Ok(Answer {
-            matches,
-            version,
-            plan,
-        })
+        let row = block
+            .row(ordinal % BLOCK_ORDINALS, target.len())
+            .ok_or_else(|| {
+                StoreError::corrupt_row(&crate::keys::vector::key(ordinal), "missing")
+            })?;
+        Ok(metric.portable_rank(target, row))
     }
 }
 
-fn missing_record(id: &str) -> crate::store::StoreError {
-    crate::store::StoreError::corrupt_row(&crate::keys::record::key(id), "missing")
+/// A bit for each ordinal.
+fn allowed(selected: &RoaringBitmap) -> Allowed<'static> {
+    let words = selected.max().map_or(0, |max| max as usize / 64 + 1);
+    let mut bits = vec![0_u64; words];
+    for ordinal in selected {
+        bits[ordinal as usize / 64] |= 1 << (ordinal % 64);
+    }
+    Allowed::Only(selected.len(), bits)
+}
+
+fn missing_record(id: &str) -> StoreError {
+    StoreError::corrupt_row(&crate::keys::record::key(id), "missing")
 }

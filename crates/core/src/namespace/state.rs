@@ -3,6 +3,8 @@ use std::sync::Arc;
 use roaring::RoaringBitmap;
 
 use crate::{
+    cache::{Stamps, VectorCache},
+    index::Index,
     keys::{
         Kind,
         chunk::Chunk,
@@ -12,7 +14,6 @@ use crate::{
         trailing_ordinal,
     },
     store::{Result, RowCursor, ScanLimit, Snapshot, Store, StoreError, prefix_end},
-    vector::BlockVersions,
 };
 
 /// Everything known about a namespace as of one commit. Never changes; the next commit makes another.
@@ -27,11 +28,16 @@ pub(crate) struct State {
     pub(crate) vectors: Arc<RoaringBitmap>,
     /// Earliest time in the expiry rows.
     pub(crate) next_expiry: Option<u64>,
-    pub(crate) blocks: BlockVersions,
+    /// Of vectors and their sketches, by block of ordinals.
+    pub(crate) blocks: Stamps,
+    /// Of ids, by block of ordinals.
+    pub(crate) ids: Stamps,
+    /// `None` until the first vector.
+    pub(crate) index: Option<Index>,
 }
 
 impl State {
-    pub(crate) async fn load(store: &dyn Store, blocks: BlockVersions) -> Result<Self> {
+    pub(crate) async fn load(store: &dyn Store, cache: &VectorCache) -> Result<Self> {
         let snapshot = store.snapshot().await?;
         let meta_key = meta::key();
         let meta = snapshot
@@ -39,6 +45,13 @@ impl State {
             .await?
             .map(|value| Meta::decode(value).map_err(|why| StoreError::corrupt_row(&meta_key, why)))
             .transpose()?;
+        let config = meta.as_ref().map(|meta| &meta.config);
+        let index = match config.and_then(|config| Some((config.metric, config.dimension?))) {
+            Some((metric, dimension)) => {
+                Some(Index::load(&*snapshot, metric, dimension as usize, cache).await?)
+            }
+            None => None,
+        };
         let records = Arc::new(load_set(&*snapshot, Set::Records).await?);
         let vectors = Arc::new(load_set(&*snapshot, Set::Vectors).await?);
         let next_expiry = next_expiry(&*snapshot).await?;
@@ -48,7 +61,9 @@ impl State {
             records,
             vectors,
             next_expiry,
-            blocks,
+            blocks: Stamps::new(cache),
+            ids: Stamps::new(cache),
+            index,
         })
     }
 

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use super::{Config, Description, State};
 use crate::{
-    VectorCache,
+    Metric, VectorCache,
     error::Result,
     filter::{self, Filter},
     keys::{
@@ -11,7 +11,7 @@ use crate::{
         record::{self, Row, StoredValue},
     },
     record::{Parts, Record, Value},
-    store::{RowCursor, ScanLimit, StoreError, prefix_end, successor},
+    store::{self, RowCursor, ScanLimit, StoreError, prefix_end, successor},
 };
 
 /// A namespace as of one commit and one moment. Never changes; reads on it never wait for writes.
@@ -90,7 +90,14 @@ impl View {
             .unwrap_or_default()
     }
 
-    fn dimension(&self) -> Option<u32> {
+    pub(super) fn metric(&self) -> Metric {
+        self.state
+            .meta
+            .as_ref()
+            .map_or_else(Metric::default, |meta| meta.config.metric)
+    }
+
+    pub(super) fn dimension(&self) -> Option<u32> {
         self.state
             .meta
             .as_ref()
@@ -273,7 +280,7 @@ impl View {
 
     /// The id that has an ordinal.
     pub(super) async fn id(&self, ordinal: u32) -> Result<String> {
-        id_of(&self.state, ordinal).await
+        Ok(id_of(&self.state, ordinal).await?)
     }
 
     async fn record(&self, id: String, row: Row, parts: Parts) -> Result<Record> {
@@ -337,7 +344,7 @@ impl View {
 }
 
 /// The id of the record that has an ordinal.
-pub(crate) async fn id_of(state: &State, ordinal: u32) -> Result<String> {
+pub(crate) async fn id_of(state: &State, ordinal: u32) -> store::Result<String> {
     let key = keys::ordinal::key(ordinal);
     let corrupt = |why| StoreError::corrupt_row(&key, why);
     let stored = state
@@ -345,5 +352,5 @@ pub(crate) async fn id_of(state: &State, ordinal: u32) -> Result<String> {
         .get(&key)
         .await?
         .ok_or_else(|| corrupt("missing"))?;
-    Ok(keys::codec::utf8(&stored).map_err(corrupt)?)
+    keys::codec::utf8(&stored).map_err(corrupt)
 }

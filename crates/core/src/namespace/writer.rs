@@ -122,8 +122,9 @@ impl Writer {
         let Some(Indexed {
             batch,
             mut state,
+            pages,
             expiries_changed,
-        }) = index(base, group).await?
+        }) = index(base, group, &self.shared.cache).await?
         else {
             return Ok(());
         };
@@ -138,13 +139,14 @@ impl Writer {
             // What is committed is acknowledged; an expiry that cannot be read is due until it can.
             state.next_expiry = next_expiry(&*state.snapshot).await.unwrap_or(Some(0));
         }
+        pages.publish(base, &state, &self.shared.cache);
         self.shared.state.store(Arc::new(state));
         self.uncertain = false;
         Ok(())
     }
 
     async fn reload(&mut self) -> Result<()> {
-        let state = State::load(&*self.shared.store, self.shared.cache.new_owner()).await?;
+        let state = State::load(&*self.shared.store, &self.shared.cache).await?;
         self.shared.state.store(Arc::new(state));
         self.uncertain = false;
         Ok(())

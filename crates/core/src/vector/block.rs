@@ -1,13 +1,6 @@
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
-};
-
-use quick_cache::{Weighter, sync::Cache};
-
 use super::Metric;
 use crate::{
-    keys::{self, trailing_ordinal},
+    keys::{self, Kind, trailing_ordinal},
     store::{Result, ScanLimit, Snapshot, StoreError},
 };
 
@@ -15,14 +8,14 @@ use crate::{
 pub(crate) const BLOCK_ORDINALS: u32 = 64;
 
 /// The vectors of up to 64 neighbouring ordinals, side by side for the scanning kernels.
-pub(crate) struct Block {
+pub(crate) struct VectorBlock {
     /// Which ordinals of the block have a vector, lowest bit first.
     pub(crate) present: u64,
     /// Components, [prepared](Metric::prepare), row after row, of the ordinals that are present.
     pub(crate) rows: Vec<f32>,
 }
 
-impl Block {
+impl VectorBlock {
     pub(crate) async fn load(
         snapshot: &dyn Snapshot,
         number: u32,
@@ -30,19 +23,10 @@ impl Block {
         metric: Metric,
     ) -> Result<Self> {
         let first = number * BLOCK_ORDINALS;
-        let start = keys::vector::key(first);
-        let end = match first.checked_add(BLOCK_ORDINALS) {
-            Some(next) => keys::vector::key(next),
-            None => keys::Kind::Vector.end(),
-        };
-        let limit = ScanLimit {
-            rows: BLOCK_ORDINALS as usize,
-            bytes: usize::MAX,
-        };
-        let page = snapshot.scan(&start, &end, limit).await?;
+        let stored = ordinal_rows(snapshot, Kind::Vector, number).await?;
         let mut present = 0;
-        let mut rows = Vec::with_capacity(page.rows.len() * dimension);
-        for (key, value) in &page.rows {
+        let mut rows = Vec::with_capacity(stored.len() * dimension);
+        for (key, value) in &stored {
             present |= 1 << (trailing_ordinal(key)? - first);
             let row = rows.len();
             keys::vector::decode_into(value, dimension, &mut rows)
@@ -54,116 +38,41 @@ impl Block {
 
     /// The row of an ordinal, by its offset in the block.
     pub(crate) const fn row_of(&self, offset: u32) -> usize {
-        (self.present & ((1 << offset) - 1)).count_ones() as usize
+        row_of(self.present, offset)
+    }
+
+    /// The components of an ordinal, if it has a vector.
+    pub(crate) fn row(&self, offset: u32, dimension: usize) -> Option<&[f32]> {
+        let row = self.row_of(offset);
+        (self.present >> offset & 1 == 1)
+            .then(|| &self.rows[row * dimension..(row + 1) * dimension])
+    }
+
+    pub(crate) const fn bytes(&self) -> usize {
+        self.rows.capacity() * 4
     }
 }
 
-/// Blocks of all namespaces, most useful ones first, within one budget of bytes.
-///
-/// A block in the cache never changes: a write gives the blocks it touches a new version, so older
-/// ones are simply no longer asked for and leave in time.
-#[derive(Clone)]
-pub struct VectorCache {
-    blocks: Arc<Cache<BlockId, Arc<Block>, BlockBytes>>,
-    next_owner: Arc<AtomicU64>,
+/// The row of the member at `offset` when only the members in `present` have one.
+pub(crate) const fn row_of(present: u64, offset: u32) -> usize {
+    (present & ((1 << offset) - 1)).count_ones() as usize
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct BlockId {
-    owner: u64,
+/// The rows of a kind whose key is an ordinal, of the ordinals of one block.
+pub(crate) async fn ordinal_rows(
+    snapshot: &dyn Snapshot,
+    kind: Kind,
     number: u32,
-    version: u64,
-}
-
-#[derive(Clone)]
-struct BlockBytes;
-
-impl Weighter<BlockId, Arc<Block>> for BlockBytes {
-    fn weight(&self, _: &BlockId, block: &Arc<Block>) -> u64 {
-        (size_of::<Block>() + block.rows.len() * 4) as u64
-    }
-}
-
-/// How full a [`VectorCache`] is and how well it works.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct CacheStats {
-    /// Bytes in use.
-    pub bytes: u64,
-    /// Look-ups that found their block.
-    pub hits: u64,
-    /// Look-ups that did not.
-    pub misses: u64,
-}
-
-impl VectorCache {
-    /// A cache that holds at most `budget_bytes`.
-    #[must_use]
-    pub fn new(budget_bytes: u64) -> Self {
-        let items = (budget_bytes / (64 * 384 * 4)).clamp(16, 1 << 20) as usize;
-        Self {
-            blocks: Arc::new(Cache::with_weighter(items, budget_bytes, BlockBytes)),
-            next_owner: Arc::default(),
-        }
-    }
-
-    /// How full the cache is.
-    #[must_use]
-    pub fn stats(&self) -> CacheStats {
-        CacheStats {
-            bytes: self.blocks.weight(),
-            hits: self.blocks.hits(),
-            misses: self.blocks.misses(),
-        }
-    }
-
-    pub(crate) fn new_owner(&self) -> BlockVersions {
-        BlockVersions {
-            owner: self.next_owner.fetch_add(1, Ordering::Relaxed),
-            versions: Arc::default(),
-        }
-    }
-
-    pub(crate) fn get(&self, id: BlockId) -> Option<Arc<Block>> {
-        self.blocks.get(&id)
-    }
-
-    pub(crate) fn insert(&self, id: BlockId, block: Arc<Block>) {
-        self.blocks.insert(id, block);
-    }
-}
-
-/// Which commit last changed each block of one opened namespace.
-#[derive(Clone)]
-pub(crate) struct BlockVersions {
-    owner: u64,
-    /// By block number; a block beyond the end has not changed since the namespace was opened.
-    versions: Arc<Vec<u64>>,
-}
-
-impl BlockVersions {
-    pub(crate) fn id(&self, number: u32) -> BlockId {
-        let version = self.versions.get(number as usize).copied().unwrap_or(0);
-        BlockId {
-            owner: self.owner,
-            number,
-            version,
-        }
-    }
-
-    /// Records that a commit changed these ordinals' vectors.
-    pub(crate) fn touch(&mut self, ordinals: impl Iterator<Item = u32>, version: u64) {
-        let mut blocks = ordinals
-            .map(|ordinal| (ordinal / BLOCK_ORDINALS) as usize)
-            .peekable();
-        if blocks.peek().is_none() {
-            return;
-        }
-        let versions = Arc::make_mut(&mut self.versions);
-        for block in blocks {
-            if block >= versions.len() {
-                versions.resize(block + 1, 0);
-            }
-            versions[block] = version;
-        }
-    }
+) -> Result<Vec<(bytes::Bytes, bytes::Bytes)>> {
+    let first = number * BLOCK_ORDINALS;
+    let start = kind.key(&[&first.to_be_bytes()]);
+    let end = match first.checked_add(BLOCK_ORDINALS) {
+        Some(next) => kind.key(&[&next.to_be_bytes()]),
+        None => kind.end(),
+    };
+    let limit = ScanLimit {
+        rows: BLOCK_ORDINALS as usize,
+        bytes: usize::MAX,
+    };
+    Ok(snapshot.scan(&start, &end, limit).await?.rows)
 }

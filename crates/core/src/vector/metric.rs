@@ -80,6 +80,14 @@ impl Metric {
         }
     }
 
+    /// The rank of a prepared row against a prepared query, with the same bits on every machine.
+    pub(crate) fn portable_rank(self, query: &[f32], row: &[f32]) -> f32 {
+        match self {
+            Self::Cosine | Self::Dot => kernels::portable_dot(query, row),
+            Self::Euclidean => -kernels::portable_squared_euclidean(query, row),
+        }
+    }
+
     /// Ranks of prepared rows against a prepared query.
     pub(crate) fn ranks(self, query: &[f32], rows: &[f32], ranks: &mut [f32]) {
         match self {

@@ -1,16 +1,13 @@
-//! Vectors in memory: blocks of 64 in a shared cache, and the exact scan over them.
+//! Vectors in full precision: metrics, blocks of 64 and the exact scan over them.
 
 mod block;
 mod metric;
 mod scan;
 mod top_k;
 
+pub use self::metric::Metric;
 pub(crate) use self::{
-    block::{BLOCK_ORDINALS, BlockVersions},
-    scan::{Candidates, scan},
+    block::{BLOCK_ORDINALS, VectorBlock, ordinal_rows, row_of},
+    scan::{Candidates, scan, single, yield_now},
     top_k::TopK,
-};
-pub use self::{
-    block::{CacheStats, VectorCache},
-    metric::Metric,
 };

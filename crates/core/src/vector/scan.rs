@@ -2,8 +2,9 @@ use std::sync::Arc;
 
 use roaring::RoaringBitmap;
 
-use super::{BLOCK_ORDINALS, BlockVersions, Metric, TopK, VectorCache, block::Block};
+use super::{BLOCK_ORDINALS, Metric, TopK, VectorBlock};
 use crate::{
+    cache::{Stamps, VectorCache},
     keys,
     store::{Result, Snapshot, StoreError},
 };
@@ -11,7 +12,7 @@ use crate::{
 /// The vectors to compare.
 pub(crate) struct Candidates<'a> {
     pub(crate) snapshot: &'a dyn Snapshot,
-    pub(crate) blocks: &'a BlockVersions,
+    pub(crate) blocks: &'a Stamps,
     pub(crate) cache: &'a VectorCache,
     pub(crate) metric: Metric,
     /// Ordinals; every one has a vector.
@@ -23,7 +24,7 @@ const SINGLE_READS: u32 = 4;
 /// Blocks after which a scan lets other tasks run: about a quarter of a millisecond of work.
 const BLOCKS_PER_TURN: usize = 32;
 
-/// Compares `query` with every candidate and offers each rank to `top`.
+/// Compares `query`, which is [prepared](Metric::prepare), with every candidate and offers each rank to `top`.
 ///
 /// Reads memory at its bandwidth where blocks are cached and the candidates are dense; loads a block
 /// with one range scan where it is not.
@@ -36,30 +37,28 @@ pub(crate) async fn scan(query: &[f32], candidates: &Candidates<'_>, top: &mut T
         ordinals,
     } = candidates;
     let dimension = query.len();
-    let mut query = query.to_vec();
-    metric.prepare(&mut query);
     let mut ranks = [0.0; BLOCK_ORDINALS as usize];
     for (turn, (number, wanted)) in BlockMasks::new(ordinals).enumerate() {
         if turn % BLOCKS_PER_TURN == BLOCKS_PER_TURN - 1 {
             yield_now().await;
         }
         let first = number * BLOCK_ORDINALS;
-        let id = blocks.id(number);
-        let block = match cache.get(id) {
+        let block = match cache.vectors(blocks, number) {
             Some(block) => block,
             None if wanted.count_ones() <= SINGLE_READS => {
                 for offset in bits(wanted) {
                     let mut row = single(*snapshot, first + offset, dimension).await?;
                     metric.prepare(&mut row);
                     let rank = &mut ranks[..1];
-                    metric.ranks(&query, &row, rank);
+                    metric.ranks(query, &row, rank);
                     top.offer(rank[0], first + offset);
                 }
                 continue;
             }
             None => {
-                let block = Arc::new(Block::load(*snapshot, number, dimension, *metric).await?);
-                cache.insert(id, Arc::clone(&block));
+                let block = VectorBlock::load(*snapshot, number, dimension, *metric).await?;
+                let block = Arc::new(block);
+                cache.insert_vectors(blocks, number, Arc::clone(&block));
                 block
             }
         };
@@ -70,7 +69,7 @@ pub(crate) async fn scan(query: &[f32], candidates: &Candidates<'_>, top: &mut T
         // Comparing rows in a stretch is so much cheaper that a few unwanted ones are worth it.
         if wanted.count_ones() * 4 >= block.present.count_ones() {
             let ranks = &mut ranks[..block.present.count_ones() as usize];
-            metric.ranks(&query, &block.rows, ranks);
+            metric.ranks(query, &block.rows, ranks);
             for (offset, &rank) in bits(block.present).zip(&*ranks) {
                 if wanted >> offset & 1 == 1 {
                     top.offer(rank, first + offset);
@@ -81,7 +80,7 @@ pub(crate) async fn scan(query: &[f32], candidates: &Candidates<'_>, top: &mut T
                 let row = block.row_of(offset);
                 let rank = &mut ranks[..1];
                 let components = &block.rows[row * dimension..(row + 1) * dimension];
-                metric.ranks(&query, components, rank);
+                metric.ranks(query, components, rank);
                 top.offer(rank[0], first + offset);
             }
         }
@@ -89,7 +88,12 @@ pub(crate) async fn scan(query: &[f32], candidates: &Candidates<'_>, top: &mut T
     Ok(())
 }
 
-async fn single(snapshot: &dyn Snapshot, ordinal: u32, dimension: usize) -> Result<Vec<f32>> {
+/// One vector from the store, as it was sent.
+pub(crate) async fn single(
+    snapshot: &dyn Snapshot,
+    ordinal: u32,
+    dimension: usize,
+) -> Result<Vec<f32>> {
     let key = keys::vector::key(ordinal);
     let corrupt = |why| StoreError::corrupt_row(&key, why);
     let stored = snapshot
@@ -142,7 +146,7 @@ impl Iterator for BlockMasks<'_> {
 }
 
 /// Lets the executor run other tasks once.
-async fn yield_now() {
+pub(crate) async fn yield_now() {
     let mut yielded = false;
     std::future::poll_fn(|context| {
         if std::mem::replace(&mut yielded, true) {

@@ -4,8 +4,8 @@ use proptest::prelude::*;
 use quartz_core::{
     filter::{Filter, Scalar},
     namespace::{
-        Action, Change, Contents, Expiry, Idempotency, Operation, Patch, Precondition, Query,
-        Target, Write,
+        Action, Change, Contents, Effort, Expiry, Idempotency, Operation, Patch, Precondition,
+        Query, Target, Write,
     },
     record::{Field, Metadata, Parts, Value},
     store::Durability,
@@ -210,5 +210,6 @@ fn query() -> impl Strategy<Value = Query> {
         top_k,
         filter,
         parts: Parts::ALL,
+        effort: Effort::default(),
     })
 }

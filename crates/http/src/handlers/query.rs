@@ -1,6 +1,6 @@
 use axum::extract::State;
-use quartz_api::{Limits, Plan, PlanKind, QueryRequest, QueryResponse};
-use quartz_core::namespace::{PlanKind as CorePlanKind, Query, Target};
+use quartz_api::{Explanation, Limits, Plan, PlanKind, QueryRequest, QueryResponse};
+use quartz_core::namespace::{Effort, PlanKind as CorePlanKind, Query, Target};
 
 use super::{Reply, pointed, view};
 use crate::{
@@ -16,6 +16,8 @@ refuses!(Refusals: InvalidRequest LimitExceeded DimensionMismatch VectorInvalid 
     FieldNotIndexed NamespaceNotFound RecordNotFound VersionNotReached BodyTooLarge
     UnsupportedMediaType);
 
+/// What recall can be aimed at.
+const RECALL: std::ops::RangeInclusive<f32> = 0.9..=0.999;
 /// Matches of a query that does not say how many.
 const DEFAULT_TOP_K: usize = 10;
 
@@ -45,23 +47,38 @@ pub(crate) async fn query(
     Json { value: request, .. }: Json<QueryRequest>,
 ) -> Result<Reply> {
     let raw_filter = request.filter.clone();
+    let started = request
+        .explain
+        .unwrap_or(false)
+        .then(|| app.host.monotonic_micros());
     let query = parse(request, &app.limits)?;
     let view = view(&app, &name, options).await?;
     let answer = view.query(&query).await.map_err(|error| {
         let failure = from_core(error, Place::Request).version(view.version());
         pointed(failure, raw_filter.as_deref(), "filter")
     })?;
+    let plan = answer.plan;
     let body = QueryResponse {
         matches: answer.matches.into_iter().map(match_to_wire).collect(),
         version: answer.version,
         plan: Plan {
-            kind: match answer.plan.kind {
+            kind: match plan.kind {
                 CorePlanKind::Scan => PlanKind::Scan,
                 CorePlanKind::FilterFirst => PlanKind::FilterFirst,
+                CorePlanKind::Clusters => PlanKind::Clusters,
             },
-            exact: answer.plan.exact,
-            scanned: answer.plan.scanned,
+            exact: plan.exact,
+            scanned: plan.scanned,
+            recall: plan.recall.filter(|_| !plan.exact),
         },
+        explain: started.map(|started| Explanation {
+            clusters: plan.clusters,
+            probes: plan.probes,
+            scanned: plan.scanned,
+            refined: plan.refined,
+            reranked: plan.reranked,
+            micros: app.host.monotonic_micros().saturating_sub(started),
+        }),
     };
     Ok(Reply::json(&body)?.version(answer.version))
 }
@@ -96,5 +113,30 @@ fn parse(request: QueryRequest, limits: &Limits) -> Result<Query> {
         top_k,
         filter,
         parts: parts_of(&request.include),
+        effort: effort(request.exact, request.recall, request.probes, limits)?,
     })
+}
+
+fn effort(
+    exact: Option<bool>,
+    recall: Option<f32>,
+    probes: Option<usize>,
+    limits: &Limits,
+) -> Result<Effort> {
+    match (exact.unwrap_or(false), recall, probes) {
+        (true, None, None) => Ok(Effort::Exact),
+        (false, None, None) => Ok(Effort::default()),
+        (false, Some(recall), None) if RECALL.contains(&recall) => Ok(Effort::Recall(recall)),
+        (false, Some(_), None) => {
+            Err(Failure::invalid("recall must be 0.90 to 0.999; for 1 ask for exact").at("recall"))
+        }
+        (false, None, Some(0)) => Err(Failure::invalid("probes must be at least 1").at("probes")),
+        (false, None, Some(probes)) if probes > limits.probes => {
+            Err(Failure::limit("probes", "probes", limits.probes).at("probes"))
+        }
+        (false, None, Some(probes)) => Ok(Effort::Probes(probes as u32)),
+        _ => Err(Failure::invalid(
+            "a query has one of exact, recall and probes, or none of them",
+        )),
+    }
 }

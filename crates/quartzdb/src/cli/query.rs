@@ -14,7 +14,7 @@ pub(super) struct Args {
     /// Namespace
     namespace: String,
     /// The whole request as JSON (`@file`, `-` for standard input)
-    #[arg(conflicts_with_all = ["id", "vector", "filter", "top_k", "include", "exact"])]
+    #[arg(conflicts_with_all = ["id", "vector", "filter", "top_k", "include", "exact", "recall", "explain"])]
     request: Option<String>,
     /// Look near this record
     #[arg(long, conflicts_with = "vector")]
@@ -32,8 +32,14 @@ pub(super) struct Args {
     #[arg(long, short, value_delimiter = ',', value_parser = parse_include, default_value = "metadata,text")]
     include: Vec<Include>,
     /// Compare every candidate with full precision
-    #[arg(long)]
+    #[arg(long, conflicts_with = "recall")]
     exact: bool,
+    /// The share of the true matches to find on average, 0.90 to 0.999
+    #[arg(long)]
+    recall: Option<f32>,
+    /// Say what was done to find the matches
+    #[arg(long)]
+    explain: bool,
     #[command(flatten)]
     connect: Connect,
 }
@@ -59,6 +65,12 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         }
         if args.exact {
             query = query.exact();
+        }
+        if let Some(recall) = args.recall {
+            query = query.recall(recall);
+        }
+        if args.explain {
+            query = query.explain();
         }
     }
     let answer = query.await?;
@@ -95,15 +107,26 @@ pub(super) fn show(answer: &QueryResponse) -> anyhow::Result<()> {
         ]);
     }
     output::line(table)?;
-    let exact = if answer.plan.exact {
-        "exact"
-    } else {
-        "approximate"
+    let exact = match answer.plan.recall {
+        Some(recall) => format!("aimed at {recall} of the true matches"),
+        None if answer.plan.exact => "exact".to_owned(),
+        None => "approximate".to_owned(),
     };
+    if let Some(explain) = &answer.explain {
+        output::line(format!(
+            "{} of {} clusters, {} vectors scanned, {} refined, {} reranked, {} µs",
+            format::count(explain.probes),
+            format::count(explain.clusters),
+            format::count(explain.scanned),
+            format::count(explain.refined),
+            format::count(explain.reranked),
+            format::count(explain.micros),
+        ))?;
+    }
     let compared = format::count(answer.plan.scanned);
     output::line(
         console::style(format!(
-            "{exact}, {compared} vectors compared, version {}",
+            "{exact}; {compared} vectors looked at, version {}",
             answer.version
         ))
         .dim(),

@@ -1,0 +1,208 @@
+use quartz_kernels::codes::{self, BLOCK, Table};
+
+use super::code::Code;
+use crate::{
+    Metric,
+    keys::{
+        self,
+        codec::Malformed,
+        codes::{Block, prefix},
+    },
+    store::{RowCursor, ScanLimit, Snapshot, StoreError, prefix_end},
+};
+
+/// The members of a cluster with their one-bit codes, in blocks of 32 as the kernels scan them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Page {
+    pub(crate) ordinals: Vec<u32>,
+    /// One a place of every block; `-∞` where there is no member, so that no bound passes.
+    pub(crate) add: Vec<f32>,
+    pub(crate) scale: Vec<f32>,
+    pub(crate) codes: Vec<u8>,
+}
+
+impl Page {
+    pub(crate) async fn load(
+        snapshot: &dyn Snapshot,
+        cluster: u32,
+        dimension: usize,
+    ) -> Result<Self, StoreError> {
+        let mut page = Self::default();
+        let start = prefix(cluster);
+        let end = prefix_end(&start);
+        let limit = ScanLimit {
+            rows: 64,
+            bytes: usize::MAX,
+        };
+        let mut cursor = RowCursor::new(snapshot, start, end, limit);
+        while let Some(rows) = cursor.next_page().await? {
+            for (key, value) in rows {
+                let block = keys::codes::decode(&value, dimension)
+                    .and_then(|block| page.append(block))
+                    .map_err(|why| StoreError::corrupt_row(&key, why));
+                block?;
+            }
+        }
+        Ok(page)
+    }
+
+    /// Every block but the last one is full.
+    fn append(&mut self, block: Block) -> Result<(), Malformed> {
+        if !self.ordinals.len().is_multiple_of(BLOCK) {
+            return Err("a block of codes follows one that is not full");
+        }
+        let places = self.ordinals.len() + BLOCK;
+        self.ordinals.extend(block.ordinals);
+        self.add.extend(block.add);
+        self.add.resize(places, f32::NEG_INFINITY);
+        self.scale.extend(block.scale);
+        self.scale.resize(places, 0.0);
+        self.codes.extend(block.codes);
+        Ok(())
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.ordinals.len()
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.codes.len() + self.ordinals.len() * 4 + self.add.len() * 8
+    }
+
+    pub(crate) fn position(&self, ordinal: u32) -> Option<usize> {
+        self.ordinals.iter().position(|&member| member == ordinal)
+    }
+
+    /// Adds a member and gives its position.
+    pub(crate) fn push(&mut self, ordinal: u32, code: &Code) -> usize {
+        let position = self.ordinals.len();
+        let dimension = code.signs.len();
+        if position.is_multiple_of(BLOCK) {
+            self.add.resize(position + BLOCK, f32::NEG_INFINITY);
+            self.scale.resize(position + BLOCK, 0.0);
+            let bytes = self.codes.len() + codes::block_bytes(dimension);
+            self.codes.resize(bytes, 0);
+        }
+        self.ordinals.push(ordinal);
+        self.add[position] = code.add;
+        self.scale[position] = code.scale;
+        codes::pack(&mut self.codes, position, &code.signs);
+        position
+    }
+
+    /// Removes the member at a position; the last one takes its place.
+    pub(crate) fn swap_remove(&mut self, position: usize, dimension: usize) {
+        let last = self.ordinals.len() - 1;
+        if position != last {
+            self.add[position] = self.add[last];
+            self.scale[position] = self.scale[last];
+            codes::copy_within(&mut self.codes, last, position, dimension);
+        }
+        self.ordinals.swap_remove(position);
+        self.add[last] = f32::NEG_INFINITY;
+        self.scale[last] = 0.0;
+        if last.is_multiple_of(BLOCK) {
+            self.add.truncate(last);
+            self.scale.truncate(last);
+            self.codes
+                .truncate(self.codes.len() - codes::block_bytes(dimension));
+        } else {
+            codes::clear(&mut self.codes, last, dimension);
+        }
+    }
+
+    /// The members whose estimated product with a vector exceeds `least`. The vector is given as a table,
+    /// `shift` is its product with the centroid.
+    pub(crate) fn leaning(
+        &self,
+        towards: &Table,
+        shift: f32,
+        least: f32,
+        metric: Metric,
+        mut found: impl FnMut(u32),
+    ) {
+        // <y, x> = <y, c> + <y, r>, and only the factor of <y, r> differs between metrics.
+        let factor = match metric {
+            Metric::Cosine | Metric::Dot => 1.0,
+            Metric::Euclidean => 0.5,
+        };
+        let none = vec![0.0; self.scale.len()];
+        let mut products = vec![0.0; self.scale.len()];
+        codes::bounds(
+            towards,
+            &self.codes,
+            &none,
+            &self.scale,
+            0.0,
+            0.0,
+            &mut products,
+        );
+        for (&ordinal, product) in self.ordinals.iter().zip(products) {
+            if shift + factor * product > least {
+                found(ordinal);
+            }
+        }
+    }
+
+    /// The stored value of a block, `None` behind the last one.
+    pub(crate) fn encode_block(&self, block: usize, dimension: usize) -> Option<Vec<u8>> {
+        let start = block * BLOCK;
+        let end = self.ordinals.len().min(start + BLOCK);
+        if start >= end {
+            return None;
+        }
+        let bytes = codes::block_bytes(dimension);
+        Some(keys::codes::encode(
+            &self.ordinals[start..end],
+            &self.add[start..end],
+            &self.scale[start..end],
+            &self.codes[block * bytes..(block + 1) * bytes],
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn code(seed: u32) -> Code {
+        let bit = |at: u32| seed.wrapping_mul(0x9E37_79B9) >> (at % 31) & 1;
+        Code {
+            add: seed as f32,
+            scale: 1.0,
+            signs: (0..64).map(|at| bit(at) as f32 * 2.0 - 1.0).collect(),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn edits_leave_what_pushing_the_rest_would(
+            steps in prop::collection::vec((any::<bool>(), any::<prop::sample::Index>()), 1..150),
+        ) {
+            let (mut page, mut members) = (Page::default(), Vec::new());
+            for (number, (push, index)) in (0..).zip(steps) {
+                if push || members.is_empty() {
+                    page.push(number, &code(number));
+                    members.push(number);
+                } else {
+                    let position = index.index(members.len());
+                    page.swap_remove(position, 64);
+                    members.swap_remove(position);
+                }
+            }
+            let mut fresh = Page::default();
+            for &member in &members {
+                fresh.push(member, &code(member));
+            }
+            assert_eq!(page, fresh);
+            let mut decoded = Page::default();
+            for block in 0..members.len().div_ceil(BLOCK) {
+                let value = page.encode_block(block, 64).unwrap();
+                decoded.append(keys::codes::decode(&value, 64).unwrap()).unwrap();
+            }
+            assert_eq!(decoded, page);
+        }
+    }
+}

@@ -1,0 +1,47 @@
+use std::sync::Arc;
+
+use super::State;
+use crate::{
+    cache::VectorCache,
+    keys::{self, Kind, codec::utf8, trailing_ordinal},
+    store::{Result, Snapshot, StoreError},
+    vector::{BLOCK_ORDINALS, ordinal_rows},
+};
+
+/// The ids of 64 neighbouring ordinals.
+pub(crate) struct IdBlock {
+    ids: Vec<Option<Box<str>>>,
+}
+
+impl IdBlock {
+    async fn load(snapshot: &dyn Snapshot, number: u32) -> Result<Self> {
+        let mut ids = vec![None; BLOCK_ORDINALS as usize];
+        for (key, value) in ordinal_rows(snapshot, Kind::Ordinal, number).await? {
+            let id = utf8(&value).map_err(|why| StoreError::corrupt_row(&key, why))?;
+            ids[(trailing_ordinal(&key)? % BLOCK_ORDINALS) as usize] = Some(id.into());
+        }
+        Ok(Self { ids })
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        let bytes = self.ids.iter().flatten().map(|id| id.len());
+        self.ids.len() * size_of::<Option<Box<str>>>() + bytes.sum::<usize>()
+    }
+}
+
+/// The id of the record that has an ordinal, through the cache.
+pub(super) async fn cached_id(state: &State, cache: &VectorCache, ordinal: u32) -> Result<String> {
+    let number = ordinal / BLOCK_ORDINALS;
+    let block = match cache.ids(&state.ids, number) {
+        Some(block) => block,
+        None if !cache.wants_block() => return super::view::id_of(state, ordinal).await,
+        None => {
+            let block = Arc::new(IdBlock::load(&*state.snapshot, number).await?);
+            cache.insert_ids(&state.ids, number, Arc::clone(&block));
+            block
+        }
+    };
+    let id = block.ids[(ordinal % BLOCK_ORDINALS) as usize].as_deref();
+    let missing = || StoreError::corrupt_row(&keys::ordinal::key(ordinal), "missing");
+    Ok(id.ok_or_else(missing)?.to_owned())
+}
