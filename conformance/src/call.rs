@@ -48,6 +48,15 @@ impl Api {
         }
     }
 
+    /// The same server with another key.
+    #[must_use]
+    pub fn with_key(&self, key: &str) -> Self {
+        Self {
+            key: key.to_owned(),
+            ..self.clone()
+        }
+    }
+
     /// The key of the suite.
     #[must_use]
     pub fn key(&self) -> &str {

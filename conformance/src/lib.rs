@@ -11,10 +11,12 @@ mod answer;
 mod call;
 mod route;
 mod space;
+mod tenant;
 
 pub use self::{
     answer::{Answer, Problem},
     call::{Api, Call},
     route::{ROUTES, Route},
     space::{Space, encode, unique},
+    tenant::Tenant,
 };

@@ -3,15 +3,21 @@
 pub struct Route {
     /// HTTP method.
     pub method: &'static str,
-    /// Path with `{ns}` and `{key}` where a name stands.
+    /// Path with `{ns}`, `{key}` and the like where a name stands.
     pub path: &'static str,
 }
 
 impl Route {
-    /// The path in one namespace, for the key `k`.
+    /// The path in one namespace, for the key `k`, and for a role, an account and the number of an API
+    /// key that are not there.
     #[must_use]
     pub fn path_in(&self, namespace: &str) -> String {
-        self.path.replace("{ns}", namespace).replace("{key}", "k")
+        self.path
+            .replace("{ns}", namespace)
+            .replace("{key}", "k")
+            .replace("{id}", "4000000000")
+            .replace("{role}", "nobody")
+            .replace("{account}", "nobody")
     }
 }
 
@@ -39,4 +45,20 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/v1/namespaces/{ns}/records"),
     route("GET", "/v1/namespaces/{ns}/export"),
     route("POST", "/v1/namespaces/{ns}/import"),
+    route("GET", "/v1/whoami"),
+    route("GET", "/v1/keys"),
+    route("POST", "/v1/keys"),
+    route("GET", "/v1/keys/{id}"),
+    route("PATCH", "/v1/keys/{id}"),
+    route("DELETE", "/v1/keys/{id}"),
+    route("POST", "/v1/keys/{id}/rotate"),
+    route("GET", "/v1/roles"),
+    route("PUT", "/v1/roles/{role}"),
+    route("DELETE", "/v1/roles/{role}"),
+    route("GET", "/v1/audit"),
+    route("GET", "/v1/accounts"),
+    route("POST", "/v1/accounts"),
+    route("GET", "/v1/accounts/{account}"),
+    route("PATCH", "/v1/accounts/{account}"),
+    route("DELETE", "/v1/accounts/{account}"),
 ];

@@ -43,12 +43,22 @@ macro_rules! error_codes {
 }
 
 error_codes! {
+    /// There is no such account, or it is not the caller's.
+    AccountNotFound = "account_not_found", 404, "Account not found";
+    /// The account is suspended: nobody gets in, nothing is lost.
+    AccountSuspended = "account_suspended", 403, "Account suspended";
+    /// The key's time is over.
+    ApiKeyExpired = "api_key_expired", 401, "API key expired";
     /// The key in the request is not one this server knows.
     ApiKeyInvalid = "api_key_invalid", 401, "API key not accepted";
     /// The request carries no key.
     ApiKeyMissing = "api_key_missing", 401, "API key missing";
+    /// There is no such API key in the account.
+    ApiKeyNotFound = "api_key_not_found", 404, "API key not found";
     /// The body is longer than the server takes.
     BodyTooLarge = "body_too_large", 413, "Request body too large";
+    /// It cannot be done in the present state.
+    Conflict = "conflict", 409, "Not possible now";
     /// The cursor was not made by this endpoint.
     CursorInvalid = "cursor_invalid", 400, "Cursor not usable";
     /// A vector has another dimension than its namespace.
@@ -71,12 +81,16 @@ error_codes! {
     NamespaceConflict = "namespace_conflict", 409, "Namespace exists with another configuration";
     /// There is no such namespace.
     NamespaceNotFound = "namespace_not_found", 404, "Namespace not found";
+    /// The caller may not do this; the sentence names what is missing.
+    PermissionDenied = "permission_denied", 403, "Not allowed";
     /// A condition of the write does not hold; nothing was changed.
     PreconditionFailed = "precondition_failed", 412, "Precondition failed";
     /// There is no such record, or it has expired.
     RecordNotFound = "record_not_found", 404, "Record not found";
     /// The request took longer than the server allows.
     RequestTimeout = "request_timeout", 503, "Request took too long";
+    /// There is no such role.
+    RoleNotFound = "role_not_found", 404, "Role not found";
     /// There is nothing at this path.
     RouteNotFound = "route_not_found", 404, "No such path";
     /// Stored data is damaged; it is not served.

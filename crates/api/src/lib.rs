@@ -3,6 +3,9 @@
 //! Everything here is a plain value with serde and OpenAPI derives. The server and the client
 //! library share these types, so they cannot disagree.
 
+mod account;
+mod api_key;
+mod audit;
 mod bounded;
 mod error;
 mod header;
@@ -11,10 +14,14 @@ mod metadata;
 mod namespace;
 mod query;
 mod record;
+mod role;
 mod vector;
 mod write;
 
 pub use self::{
+    account::{Account, AccountList, CreateAccount, CreatedAccount, UpdateAccount, Whoami},
+    api_key::{ApiKey, ApiKeyList, CreateApiKey, IssuedKey, RotateApiKey, UpdateApiKey},
+    audit::{AuditEntry, AuditList},
     error::{ErrorCode, Problem},
     header::{
         DURABILITY, Durability, IDEMPOTENCY_KEY, IDEMPOTENCY_REPLAYED, MIN_VERSION, REQUEST_ID,
@@ -30,6 +37,7 @@ pub use self::{
         QueryRequest, QueryResponse,
     },
     record::{KeyEntry, KeyList, Record, RecordList, StoredRecord},
+    role::{PutRole, Role, RoleList},
     vector::Vector,
     write::{
         BatchOperation, BatchRequest, BatchResponse, DeleteRequest, DeleteResponse, ImportResponse,

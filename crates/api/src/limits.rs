@@ -49,6 +49,16 @@ pub struct Limits {
     pub idempotency_key_bytes: usize,
     /// One line of a streamed import in bytes.
     pub import_line_bytes: usize,
+    /// Name of an account or key in bytes.
+    pub label_bytes: usize,
+    /// Description of a role, or reason of a suspension, in bytes.
+    pub description_bytes: usize,
+    /// Name of a role in bytes.
+    pub role_name_bytes: usize,
+    /// Namespace prefixes, and addresses, of one API key.
+    pub key_scopes: usize,
+    /// Seconds that a rotated key still opens.
+    pub rotation_grace_seconds: u64,
 }
 
 /// The limits of an unconfigured server, and the ceiling of every configuration.
@@ -74,6 +84,11 @@ pub const MAX: Limits = Limits {
     namespace_name_bytes: 128,
     idempotency_key_bytes: 255,
     import_line_bytes: 4 << 20,
+    label_bytes: 128,
+    description_bytes: 512,
+    role_name_bytes: 64,
+    key_scopes: 100,
+    rotation_grace_seconds: 30 * 24 * 60 * 60,
 };
 
 // A record at its limits fits in a request, a page and an import line.

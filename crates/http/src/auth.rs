@@ -1,141 +1,67 @@
-//! Who may call: one root key, given in one of three headers.
+//! From the headers of a request to what it may do: the credential is taken out here, a
+//! [`Gatekeeper`](quartz_service::Gatekeeper) decides on it.
 
-use std::fmt;
+use core::net::IpAddr;
+use std::sync::Arc;
 
-use http::{HeaderMap, header};
+use axum::extract::FromRequestParts;
+use http::{HeaderMap, header, request::Parts};
 use quartz_api::ErrorCode;
+use quartz_service::{By, Credential, Denial, Grant, key_text::KeyFault};
 
-use crate::problem::{Failure, Result};
+use crate::{
+    problem::{Failure, Result, from_store},
+    state::App,
+};
 
-/// What keys of this server begin with.
-pub const ROOT_PREFIX: &str = "qz_root_";
-const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-const SECRET_CHARS: usize = 43;
-const CHECKSUM_CHARS: usize = 6;
-
-/// The key that opens everything, kept as its hash.
-#[derive(Clone)]
-pub struct RootKey(blake3::Hash);
-
-impl RootKey {
-    /// The key whose text is `secret`. Any text will do; [`generate_root_key`] makes a good one.
-    #[must_use]
-    pub fn new(secret: &str) -> Self {
-        Self(blake3::hash(secret.as_bytes()))
-    }
-
-    /// Whether `presented` is this key, in a time that does not depend on where they differ.
-    fn opens(&self, presented: &str) -> bool {
-        // Hashes of blake3 compare in constant time.
-        self.0 == blake3::hash(presented.as_bytes())
-    }
-}
-
-impl fmt::Debug for RootKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("RootKey(…)")
-    }
-}
-
-/// A new root key, `qz_root_` + 43 characters + 6 characters of checksum, from 32 random bytes.
-///
-/// ```
-/// use quartz_http::auth::{check_root_key, generate_root_key};
-/// let key = generate_root_key([7; 32]);
-/// assert_eq!(key.len(), 57);
-/// assert!(check_root_key(&key).is_ok());
-/// ```
-#[must_use]
-pub fn generate_root_key(random: [u8; 32]) -> String {
-    let mut key = String::with_capacity(ROOT_PREFIX.len() + SECRET_CHARS + CHECKSUM_CHARS);
-    key.push_str(ROOT_PREFIX);
-    // 62^43 > 2^256: every bit finds its place.
-    let mut number = random;
-    for _ in 0..SECRET_CHARS {
-        key.push(char::from(ALPHABET[usize::from(divide(&mut number, 62))]));
-    }
-    let checksum = checksum(&key);
-    key.push_str(&checksum);
-    key
-}
-
-/// Why a text is not a well-formed root key.
+/// Where a request comes from. A host that knows puts it among the request's extensions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeyFault {
-    /// It does not begin with `qz_root_`.
-    Prefix,
-    /// It is too short or too long.
-    Length,
-    /// It has characters that no key has, or its checksum is wrong.
-    Checksum,
+pub struct ClientAddress(pub IpAddr);
+
+/// What a host has found out by itself: put among the request's extensions, it stands in the place of
+/// a credential. Extensions do not come over the wire, so no client can send one.
+#[derive(Clone, Debug)]
+pub struct Admitted(pub Arc<Grant>);
+
+/// Who makes a request, for its handler.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller {
+    pub(crate) grant: Arc<Grant>,
+    pub(crate) address: Option<IpAddr>,
+    pub(crate) request_id: http::HeaderValue,
 }
 
-impl fmt::Display for KeyFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Prefix => "it does not begin with qz_root_",
-            Self::Length => "it is cut off or too long: a key has 57 characters",
-            Self::Checksum => "it is mistyped: its checksum does not fit",
-        })
+impl Caller {
+    /// On whose behalf a handler acts.
+    pub(crate) fn by(&self) -> By {
+        By {
+            grant: Arc::clone(&self.grant),
+            address: self.address,
+            request_id: self.request_id.to_str().unwrap_or_default().to_owned(),
+        }
     }
 }
 
-impl std::error::Error for KeyFault {}
+impl FromRequestParts<App> for Caller {
+    type Rejection = Failure;
 
-/// Whether `key` is well formed; a mistyped key almost never is.
-///
-/// # Errors
-/// What is wrong with it.
-pub fn check_root_key(key: &str) -> Result<(), KeyFault> {
-    let secret = key.strip_prefix(ROOT_PREFIX).ok_or(KeyFault::Prefix)?;
-    if secret.len() != SECRET_CHARS + CHECKSUM_CHARS {
-        return Err(KeyFault::Length);
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self> {
+        caller(parts).cloned()
     }
-    let split = key.len() - CHECKSUM_CHARS;
-    if !key.is_char_boundary(split) || checksum(&key[..split]) != key[split..] {
-        return Err(KeyFault::Checksum);
-    }
-    Ok(())
 }
 
-/// Six characters that change with any character of `text`.
-fn checksum(text: &str) -> String {
-    let hash = blake3::hash(text.as_bytes());
-    let mut number = [0; 8];
-    number.copy_from_slice(&hash.as_bytes()[..8]);
-    (0..CHECKSUM_CHARS)
-        .map(|_| char::from(ALPHABET[usize::from(divide(&mut number, 62))]))
-        .collect()
+/// Who makes a request. Every route below `/v1` has one.
+pub(crate) fn caller(parts: &Parts) -> Result<&Caller> {
+    parts.extensions.get().ok_or_else(|| {
+        Failure::new(
+            ErrorCode::Internal,
+            "the request came to its handler without being let in",
+        )
+    })
 }
 
-/// Divides a big-endian number in place and gives the remainder.
-fn divide(number: &mut [u8], divisor: u8) -> u8 {
-    let mut remainder = 0;
-    for digit in number {
-        let dividend = remainder * 256 + u16::from(*digit);
-        *digit = (dividend / u16::from(divisor)) as u8;
-        remainder = dividend % u16::from(divisor);
-    }
-    remainder as u8
-}
-
-/// Lets a request pass that carries the key.
-pub(crate) fn authenticate(headers: &HeaderMap, root: &RootKey) -> Result<()> {
-    let presented = presented_key(headers)?;
-    if root.opens(presented) {
-        return Ok(());
-    }
-    let fault = match check_root_key(presented) {
-        Err(KeyFault::Prefix) | Ok(()) => String::new(),
-        Err(fault) => format!(": {fault}"),
-    };
-    Err(Failure::new(
-        ErrorCode::ApiKeyInvalid,
-        format!("the API key in the request is not one this server knows{fault}"),
-    ))
-}
-
-fn presented_key(headers: &HeaderMap) -> Result<&str> {
+/// The credential of a request.
+pub(crate) fn credential(headers: &HeaderMap) -> Result<Credential<'_>> {
     let value = if let Some(value) = headers.get(header::AUTHORIZATION) {
         let text = value.to_str().unwrap_or_default();
         let scheme_end = text.find(' ').unwrap_or(text.len());
@@ -153,7 +79,7 @@ fn presented_key(headers: &HeaderMap) -> Result<&str> {
             .map(|value| value.to_str().unwrap_or_default().trim())
     };
     match value {
-        Some(key) if !key.is_empty() => Ok(key),
+        Some(key) if !key.is_empty() => Ok(Credential::Key(key)),
         _ => Err(Failure::new(
             ErrorCode::ApiKeyMissing,
             "send the API key as `Authorization: Bearer qz_…` (or X-API-Key, Api-Key)",
@@ -161,86 +87,78 @@ fn presented_key(headers: &HeaderMap) -> Result<&str> {
     }
 }
 
+/// The failure that a denial is to the client.
+pub(crate) fn refused(denial: Denial) -> Failure {
+    let invalid = |fault: Option<KeyFault>| {
+        let fault = fault.map(|fault| format!(": {fault}")).unwrap_or_default();
+        Failure::new(
+            ErrorCode::ApiKeyInvalid,
+            format!("the API key in the request is not one this server knows{fault}"),
+        )
+    };
+    match denial {
+        Denial::Malformed(fault) => invalid(Some(fault)),
+        Denial::Unknown => invalid(None),
+        Denial::Expired => Failure::new(
+            ErrorCode::ApiKeyExpired,
+            "the API key has ended; ask the account's owner for another",
+        ),
+        Denial::Address => Failure::new(
+            ErrorCode::PermissionDenied,
+            "the API key may not be used from this address",
+        ),
+        Denial::Suspended => Failure::new(
+            ErrorCode::AccountSuspended,
+            "the account is suspended: nothing is lost, and nobody gets in; ask the operator",
+        ),
+        Denial::Permission(permission) => Failure::new(
+            ErrorCode::PermissionDenied,
+            format!("this takes the permission {permission}, which the API key's role does not have"),
+        ),
+        Denial::Namespace => Failure::new(
+            ErrorCode::PermissionDenied,
+            "the API key does not reach this namespace: it is limited to others by their prefix",
+        )
+        .at("namespace"),
+        Denial::Store(error) => from_store(&error),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn key() -> String {
-        generate_root_key(std::array::from_fn(|i| (i * 37) as u8))
-    }
+    const KEY: &str = "qz_root_x";
 
     #[test]
-    fn every_mistyped_character_is_noticed() {
-        let key = key();
-        assert_eq!(check_root_key(&key), Ok(()));
-        for position in ROOT_PREFIX.len()..key.len() {
-            let mut mistyped = key.clone().into_bytes();
-            mistyped[position] = if mistyped[position] == b'x' {
-                b'y'
-            } else {
-                b'x'
-            };
-            let mistyped = String::from_utf8(mistyped).unwrap();
-            assert_eq!(check_root_key(&mistyped), Err(KeyFault::Checksum));
-        }
-        assert_eq!(check_root_key(&key[..56]), Err(KeyFault::Length));
-        assert_eq!(check_root_key("sk_x"), Err(KeyFault::Prefix));
-        let odd = format!("{ROOT_PREFIX}{}é1234", "a".repeat(43));
-        assert_eq!(check_root_key(&odd), Err(KeyFault::Checksum));
-    }
-
-    #[test]
-    fn keys_differ_in_every_bit_of_randomness() {
-        let mut seen = std::collections::HashSet::new();
-        for bit in 0..256 {
-            let mut random = [0; 32];
-            random[bit / 8] = 1 << (bit % 8);
-            assert!(seen.insert(generate_root_key(random)));
-        }
-    }
-
-    #[test]
-    fn three_headers_open() {
-        let root = RootKey::new(&key());
+    fn three_headers_carry_a_key() {
         for (name, value) in [
-            ("authorization", format!("Bearer {}", key())),
-            ("authorization", format!("bearer  {}", key())),
-            ("x-api-key", key()),
-            ("api-key", key()),
+            ("authorization", format!("Bearer {KEY}")),
+            ("authorization", format!("bearer  {KEY}")),
+            ("x-api-key", KEY.to_owned()),
+            ("api-key", KEY.to_owned()),
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(name, value.parse().unwrap());
-            assert!(authenticate(&headers, &root).is_ok(), "{name}: {value}");
+            let Credential::Key(key) = credential(&headers).unwrap();
+            assert_eq!(key, KEY, "{name}: {value}");
         }
     }
 
     #[test]
-    fn others_stay_out_and_hear_why() {
-        let root = RootKey::new(&key());
+    fn others_hear_why() {
         let code = |name: &'static str, value: &str| {
             let mut headers = HeaderMap::new();
             headers.insert(name, value.parse().unwrap());
-            let failure = authenticate(&headers, &root).unwrap_err();
-            (failure.code, failure.detail.into_owned())
+            credential(&headers).unwrap_err().code
         };
-        assert_eq!(
-            authenticate(&HeaderMap::new(), &root).unwrap_err().code,
-            ErrorCode::ApiKeyMissing
-        );
-        assert_eq!(code("x-api-key", "").0, ErrorCode::ApiKeyMissing);
-        assert_eq!(code("authorization", "Bearer").0, ErrorCode::ApiKeyMissing);
-        assert_eq!(
-            code("authorization", "Basic abc").0,
-            ErrorCode::ApiKeyInvalid
-        );
-        assert_eq!(
-            code("api-key", &generate_root_key([1; 32])).0,
-            ErrorCode::ApiKeyInvalid
-        );
-        let (invalid, detail) = code("api-key", &key()[..50]);
-        assert_eq!(invalid, ErrorCode::ApiKeyInvalid);
-        assert!(detail.contains("cut off"), "{detail}");
-        assert!(!detail.contains(&key()[..50]));
-        assert_eq!(format!("{root:?}"), "RootKey(…)");
+        let none = credential(&HeaderMap::new()).unwrap_err().code;
+        assert_eq!(none, ErrorCode::ApiKeyMissing);
+        assert_eq!(code("x-api-key", ""), ErrorCode::ApiKeyMissing);
+        assert_eq!(code("authorization", "Bearer"), ErrorCode::ApiKeyMissing);
+        assert_eq!(code("authorization", "Basic abc"), ErrorCode::ApiKeyInvalid);
+        let cut = refused(Denial::Malformed(KeyFault::Length));
+        assert_eq!(cut.code, ErrorCode::ApiKeyInvalid);
+        assert!(cut.detail.contains("cut off"), "{}", cut.detail);
     }
 }

@@ -4,13 +4,14 @@
 //! [`router`] gives an [`axum::Router`] that the native server and the edge both serve. It has no
 //! sockets, no timers, no threads and no randomness: a [`Host`] brings what it needs of them.
 //!
-//! A request passes one layer (`middleware`), which gives it an id, checks its key and its place,
+//! A request passes one layer (`middleware`), which gives it an id, lets it in by its key (`auth`, `access`) if there is a place,
 //! and writes the body of a problem; then the handler of its route (`handlers`, one file an
 //! endpoint), which takes the request apart (`extract`, `filter`), turns wire types into core's
 //! (`convert`), asks the namespace, and turns the answer back.
 
 #![forbid(unsafe_code)]
 
+mod access;
 pub mod auth;
 mod convert;
 mod cursor;
@@ -27,6 +28,7 @@ mod router;
 mod state;
 
 pub use self::{
+    access::role_matrix,
     router::{openapi_document, router},
     state::{ApiState, Host},
 };

@@ -29,6 +29,10 @@ use crate::problem::PROBLEM_JSON;
         (name = "Key-value", description = "The key-value face of a record: bytes under a key."),
         (name = "Records", description = "Whole records: stored, searched, fetched, changed, deleted."),
         (name = "Export and import", description = "All records as JSON Lines."),
+        (name = "Accounts", description = "Who you are; your account; for operators, all accounts."),
+        (name = "API keys", description = "Made, rotated, revoked. A key never does more than the one that made it."),
+        (name = "Roles", description = "Named sets of permissions, built-in and your own."),
+        (name = "Audit", description = "Who did what."),
         (name = "Health", description = "For load balancers and supervisors."),
     ),
     paths(crate::handlers::health::metrics),
@@ -77,9 +81,10 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
         post,
         delete,
         head,
+        patch,
         ..
     } = item;
-    [get, put, post, delete, head].into_iter().flatten()
+    [get, put, post, delete, head, patch].into_iter().flatten()
 }
 
 /// A parameter, or a body as a whole, may be left out but is never `null`.
@@ -209,9 +214,12 @@ pub(crate) use refuses;
 
 /// Codes that every `/v1` endpoint may answer with.
 const EVERYWHERE: &[ErrorCode] = &[
+    ErrorCode::AccountSuspended,
+    ErrorCode::ApiKeyExpired,
     ErrorCode::ApiKeyInvalid,
     ErrorCode::ApiKeyMissing,
     ErrorCode::Internal,
+    ErrorCode::PermissionDenied,
     ErrorCode::RequestTimeout,
     ErrorCode::StorageCorrupt,
     ErrorCode::StorageUnavailable,
@@ -272,6 +280,36 @@ pub(crate) struct KeyParams {
     /// The key: any UTF-8 of 1 to 512 bytes, percent-encoded. A slash may stand as it is.
     #[param(min_length = 1, max_length = 512, example = "users/42")]
     key: String,
+}
+
+/// `{id}`.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "for the document only")]
+pub(crate) struct IdParams {
+    /// Number of the key.
+    #[param(minimum = 0, maximum = 4294967295_u64)]
+    id: u32,
+}
+
+/// `{role}`.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "for the document only")]
+pub(crate) struct RoleParams {
+    /// Name of the role.
+    #[param(min_length = 1, max_length = 64, pattern = "^[a-z0-9_-]+$", example = "loader")]
+    role: String,
+}
+
+/// `{account}`.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "for the document only")]
+pub(crate) struct AccountParams {
+    /// Id of the account.
+    #[param(min_length = 1, max_length = 16, pattern = "^[a-z0-9]+$", example = "root")]
+    account: String,
 }
 
 /// Headers of reads.

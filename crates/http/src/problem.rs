@@ -12,6 +12,7 @@ use axum::{
 use http::{HeaderValue, StatusCode, header};
 use quartz_api::{ErrorCode, Problem};
 use quartz_core::{Error, store::StoreError};
+use quartz_service::Error as ServiceError;
 
 /// The result of a handler or extractor.
 pub(crate) type Result<T, E = Failure> = std::result::Result<T, E>;
@@ -52,6 +53,13 @@ impl Failure {
         Self::new(
             ErrorCode::LimitExceeded,
             format!("{what} is over the limit {limit} = {most}"),
+        )
+    }
+
+    pub(crate) fn account_not_found(id: &str) -> Self {
+        Self::new(
+            ErrorCode::AccountNotFound,
+            format!("there is no account {id:?}, or it is not yours"),
         )
     }
 
@@ -212,7 +220,20 @@ pub(crate) fn from_core(error: Error, place: Place) -> Failure {
     }
 }
 
-fn from_store(error: &StoreError) -> Failure {
+/// The failure that an error of an account is to the client.
+pub(crate) fn from_service(error: ServiceError) -> Failure {
+    let code = match &error {
+        ServiceError::Store(error) => return from_store(error),
+        ServiceError::NotFound { what: "role", .. } => ErrorCode::RoleNotFound,
+        ServiceError::NotFound { .. } => ErrorCode::ApiKeyNotFound,
+        ServiceError::Conflict(_) => ErrorCode::Conflict,
+        ServiceError::Escalation { .. } => ErrorCode::PermissionDenied,
+        ServiceError::TooMany { .. } => ErrorCode::LimitExceeded,
+    };
+    Failure::new(code, error.to_string())
+}
+
+pub(crate) fn from_store(error: &StoreError) -> Failure {
     match error {
         StoreError::Corrupt { .. } => {
             tracing::error!(%error, "stored data is damaged");

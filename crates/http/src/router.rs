@@ -21,7 +21,9 @@ use crate::{
     handlers::{
         batch, configure, delete, delete_namespace, delete_value, describe, export, fetch,
         get_value, head_value, health, import, list_keys, list_namespaces, list_records, put_value,
-        query, update, upsert,
+        query,
+        service::{accounts, api_keys, audit, roles, whoami},
+        update, upsert,
     },
     middleware::EdgeLayer,
     openapi,
@@ -110,6 +112,23 @@ fn json() -> OpenApiRouter<App> {
         .routes(routes!(list_records::list_records))
         .routes(routes!(export::export))
         .routes(routes!(import::import))
+        .routes(routes!(whoami::whoami))
+        .routes(routes!(api_keys::list_api_keys, api_keys::create_api_key))
+        .routes(routes!(
+            api_keys::get_api_key,
+            api_keys::update_api_key,
+            api_keys::revoke_api_key
+        ))
+        .routes(routes!(api_keys::rotate_api_key))
+        .routes(routes!(roles::list_roles))
+        .routes(routes!(roles::put_role, roles::delete_role))
+        .routes(routes!(audit::list_audit))
+        .routes(routes!(accounts::list_accounts, accounts::create_account))
+        .routes(routes!(
+            accounts::get_account,
+            accounts::update_account,
+            accounts::close_account
+        ))
         .routes(routes!(health::livez))
         .routes(routes!(health::readyz))
         .routes(routes!(health::healthz))
@@ -158,6 +177,7 @@ fn cors(origins: &[HeaderValue]) -> Option<CorsLayer> {
                 Method::HEAD,
                 Method::PUT,
                 Method::POST,
+                Method::PATCH,
                 Method::DELETE,
             ])
             .allow_headers([

@@ -11,8 +11,7 @@ use std::{
 use http::HeaderValue;
 use quartz_api::Limits;
 use quartz_core::{directory::Directory, store::BoxFuture};
-
-use crate::auth::RootKey;
+use quartz_service::{Accounts, Gatekeeper};
 
 /// The world outside the router: time, randomness, health. The crate itself has none of them.
 pub trait Host: Send + Sync + 'static {
@@ -43,8 +42,10 @@ pub struct ApiState {
     pub directory: Directory,
     /// The largest requests that are taken.
     pub limits: Limits,
-    /// The key that opens everything.
-    pub root_key: RootKey,
+    /// The accounts.
+    pub accounts: Accounts,
+    /// Who lets requests in: the accounts themselves, or what asks another host.
+    pub gatekeeper: Arc<dyn Gatekeeper>,
     /// Time, randomness, health.
     pub host: Arc<dyn Host>,
     /// Requests served at once; those beyond get 429.
@@ -57,7 +58,8 @@ pub struct ApiState {
 pub(crate) struct Shared {
     pub(crate) directory: Directory,
     pub(crate) limits: Limits,
-    pub(crate) root_key: RootKey,
+    pub(crate) accounts: Accounts,
+    pub(crate) gatekeeper: Arc<dyn Gatekeeper>,
     pub(crate) host: Arc<dyn Host>,
     pub(crate) gate: Gate,
 }
@@ -70,7 +72,8 @@ impl ApiState {
         Arc::new(Shared {
             directory: self.directory,
             limits: self.limits,
-            root_key: self.root_key,
+            accounts: self.accounts,
+            gatekeeper: self.gatekeeper,
             host: self.host,
             gate: Gate::new(self.concurrent_requests),
         })

@@ -8,16 +8,18 @@ use serde_json::Value;
 use crate::process::{output, program};
 
 /// A crate of ours and those of ours that it may depend on.
-const MAP: [(&str, &[&str]); 10] = [
+const MAP: [(&str, &[&str]); 11] = [
     ("quartz-kernels", &[]),
     ("quartz-core", &["quartz-kernels"]),
     ("quartz-engines", &["quartz-core"]),
     ("quartz-api", &[]),
-    ("quartz-http", &["quartz-api", "quartz-core"]),
+    ("quartz-service", &["quartz-core"]),
+    ("quartz-http", &["quartz-api", "quartz-core", "quartz-service"]),
     (
         "quartzdb",
         &[
             "quartz-http",
+            "quartz-service",
             "quartz-core",
             "quartz-engines",
             "quartz-api",

@@ -12,13 +12,19 @@ use anyhow::{Result, bail};
 use self::tree::Tree;
 
 /// Crates that also run at the edge.
-pub(crate) const PORTABLE: [&str; 4] =
-    ["quartz-kernels", "quartz-core", "quartz-api", "quartz-http"];
+pub(crate) const PORTABLE: [&str; 5] = [
+    "quartz-kernels",
+    "quartz-core",
+    "quartz-api",
+    "quartz-service",
+    "quartz-http",
+];
 /// Their folders.
-const PORTABLE_FOLDERS: [&str; 4] = [
+const PORTABLE_FOLDERS: [&str; 5] = [
     "crates/kernels/",
     "crates/core/",
     "crates/api/",
+    "crates/service/",
     "crates/http/",
 ];
 

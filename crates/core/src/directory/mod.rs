@@ -20,7 +20,7 @@ use crate::{
     error::Result,
     keys::{
         self, FORMAT_VERSION,
-        catalog::{self, FORMAT_KEY, NAMES, TOMBSTONES},
+        catalog::{self, FORMAT_KEY, NAMES, OWNED, TOMBSTONES},
         meta::Meta,
     },
     namespace::{ListPage, ListRange, Namespace},
@@ -125,7 +125,8 @@ impl Directory {
             .ok_or_else(|| StoreError::Unavailable("the namespace was not opened".into()))?)
     }
 
-    /// A page of the namespaces, by name.
+    /// A page of the namespaces, by name. Without a prefix, those whose names say whose they are
+    /// (they begin with `~`) are left out.
     ///
     /// # Errors
     /// When the store fails or holds damaged data.
@@ -136,8 +137,12 @@ impl Directory {
             Some(after) => successor(&catalog::name_key(after)).max(prefix.clone()),
             None => prefix.clone(),
         };
+        let end = match range.prefix.is_empty() {
+            true => catalog::name_key(OWNED),
+            false => prefix_end(&prefix),
+        };
         let page = snapshot
-            .scan(&start, &prefix_end(&prefix), ScanLimit::rows(range.limit))
+            .scan(&start, &end, ScanLimit::rows(range.limit))
             .await?;
         let mut items = Vec::with_capacity(page.rows.len());
         for (key, value) in &page.rows {

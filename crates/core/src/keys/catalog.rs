@@ -3,7 +3,7 @@
 //! | key | value |
 //! |---|---|
 //! | `00 00` | format version `u32` |
-//! | `00 01`, name | namespace number `u32` |
+//! | `00 01`, name | namespace number `u32`; the name as it is, or `~`, owner, `/`, name |
 //! | `00 02`, namespace number `u32` | empty: the namespace is deleted, its rows are being removed |
 //! | `01`, namespace number `u32`, … | a row of that namespace |
 
@@ -13,6 +13,8 @@ use super::codec::Malformed;
 pub const FORMAT_KEY: &[u8] = &[0, 0];
 /// Start of the catalog.
 pub const NAMES: &[u8] = &[0, 1];
+/// What names begin with that say whose they are, and others never do. It sorts behind those.
+pub const OWNED: &str = "~";
 /// Start of the tombstones.
 pub const TOMBSTONES: &[u8] = &[0, 2];
 

@@ -11,6 +11,6 @@ pub(crate) use self::{
     conditions::{ReadCondition, WriteCondition, etag},
     json::{Json, parse},
     options::{ReadOptions, WriteOptions},
-    path::{KeyPath, NamespacePath, check_id},
-    query::{PageParams, PutParams, QueryString, check_prefix, page_limit},
+    path::{AccountPath, KeyPath, Name, NamespacePath, NumberPath, RolePath, check_id},
+    query::{PageParams, PutParams, QueryString, WalkParams, check_prefix, page_limit},
 };

@@ -5,19 +5,53 @@ use axum::{
     extract::{FromRequestParts, RawPathParams},
 };
 use http::request::Parts;
+use quartz_service::Denial;
 
 use crate::{
+    auth::{caller, refused},
     problem::{Failure, Result},
     state::App,
 };
 
+/// The name of a namespace, which belongs to the caller's account.
+pub(crate) struct Name {
+    qualified: String,
+    /// Where the part begins that the caller knows.
+    own: usize,
+}
+
+impl Name {
+    /// The name as the caller knows it.
+    pub(crate) fn own(&self) -> &str {
+        &self.qualified[self.own..]
+    }
+
+    /// The name in the directory, which holds the namespaces of many accounts.
+    pub(crate) fn qualified(&self) -> &str {
+        &self.qualified
+    }
+
+    /// A name that the caller reaches.
+    fn new(name: &str, parts: &Parts, app: &App) -> Result<Self> {
+        check_namespace(name, app.limits.namespace_name_bytes)?;
+        let grant = &caller(parts)?.grant;
+        if !grant.reaches(name) {
+            return Err(refused(Denial::Namespace));
+        }
+        let mut qualified = grant.account.scope();
+        let own = qualified.len();
+        qualified.push_str(name);
+        Ok(Self { qualified, own })
+    }
+}
+
 /// `{ns}`: the name of a namespace.
-pub(crate) struct NamespacePath(pub(crate) String);
+pub(crate) struct NamespacePath(pub(crate) Name);
 
 /// `{ns}` and `{*key}`: a key is any UTF-8, percent-decoded, slashes and dots as they come.
 pub(crate) struct KeyPath {
     /// Name of the namespace.
-    pub(crate) namespace: String,
+    pub(crate) namespace: Name,
     /// The key.
     pub(crate) key: String,
 }
@@ -27,9 +61,7 @@ impl FromRequestParts<App> for NamespacePath {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
         let params = params(parts).await?;
-        let name = param(&params, "ns");
-        check_namespace(name, app.limits.namespace_name_bytes)?;
-        Ok(Self(name.to_owned()))
+        Ok(Self(Name::new(param(&params, "ns"), parts, app)?))
     }
 }
 
@@ -38,14 +70,60 @@ impl FromRequestParts<App> for KeyPath {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
         let params = params(parts).await?;
-        let namespace = param(&params, "ns");
-        check_namespace(namespace, app.limits.namespace_name_bytes)?;
+        let namespace = Name::new(param(&params, "ns"), parts, app)?;
         let key = param(&params, "key");
         check_id("the key", key, app.limits.id_bytes).map_err(|failure| failure.at("key"))?;
         Ok(Self {
-            namespace: namespace.to_owned(),
+            namespace,
             key: key.to_owned(),
         })
+    }
+}
+
+/// `{id}`: a number.
+pub(crate) struct NumberPath(pub(crate) u32);
+
+/// `{role}`: the name of a role.
+pub(crate) struct RolePath(pub(crate) String);
+
+/// `{account}`: the id of an account.
+pub(crate) struct AccountPath(pub(crate) String);
+
+impl FromRequestParts<App> for NumberPath {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self> {
+        let number = param(&params(parts).await?, "id").parse();
+        number.map(Self).map_err(|_| {
+            Failure::invalid("the id in the path is a whole number below 2^32").at("id")
+        })
+    }
+}
+
+impl FromRequestParts<App> for RolePath {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+        let params = params(parts).await?;
+        let name = param(&params, "role");
+        let most = app.limits.role_name_bytes;
+        if name.len() > most {
+            return Err(Failure::limit("the role's name", "role_name_bytes", most).at("role"));
+        }
+        let allowed = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-');
+        if name.is_empty() || !name.bytes().all(allowed) {
+            let detail = "a role's name has 1 to 64 characters of a-z 0-9 _ -";
+            return Err(Failure::invalid(detail).at("role"));
+        }
+        Ok(Self(name.to_owned()))
+    }
+}
+
+impl FromRequestParts<App> for AccountPath {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self> {
+        Ok(Self(param(&params(parts).await?, "account").to_owned()))
     }
 }
 

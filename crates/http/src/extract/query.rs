@@ -43,6 +43,18 @@ pub(crate) struct PageParams {
     pub(crate) limit: Option<usize>,
 }
 
+/// Which part of a list without names to send.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct WalkParams {
+    /// `next_cursor` of the page before.
+    pub(crate) cursor: Option<String>,
+    /// Most entries in the page, 1 to 1,000; 100 if absent.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
+    pub(crate) limit: Option<usize>,
+}
+
 /// How to store a value.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields, default)]

@@ -26,9 +26,9 @@ pub(crate) async fn delete_namespace(
     State(app): State<App>,
     NamespacePath(name): NamespacePath,
 ) -> Result<Reply> {
-    let deleted = app.directory.delete(&name).await;
+    let deleted = app.directory.delete(name.qualified()).await;
     if !deleted.map_err(|error| from_core(error, Place::Request))? {
-        return Err(Failure::namespace_not_found(&name));
+        return Err(Failure::namespace_not_found(name.own()));
     }
     Ok(Reply::empty(StatusCode::NO_CONTENT))
 }

@@ -35,7 +35,7 @@ pub(crate) async fn delete_value(
     WriteCondition(precondition): WriteCondition,
 ) -> Result<Reply> {
     let reply = Reply::empty(StatusCode::NO_CONTENT);
-    let opened = app.directory.open(&namespace).await;
+    let opened = app.directory.open(namespace.qualified()).await;
     if opened
         .map_err(|error| from_core(error, Place::Request))?
         .is_none()

@@ -10,7 +10,7 @@ use super::{Reply, write};
 use crate::{
     convert::{RecordParts, WireValue, expiry},
     extract::{
-        NamespacePath, WriteOptions,
+        Name, NamespacePath, WriteOptions,
         body::{BodyLimit, BodyReader},
         check_id, parse,
     },
@@ -133,7 +133,7 @@ fn check_content_type(headers: &http::HeaderMap) -> Result<()> {
 /// The slice in the making.
 struct Import<'a> {
     app: &'a App,
-    name: &'a str,
+    name: &'a Name,
     options: WriteOptions,
     slice: Vec<Operation>,
     /// The line each operation came from.

@@ -38,7 +38,7 @@ pub(crate) async fn list_keys(
     check_prefix(&params.prefix, &app.limits)?;
     let list = List {
         endpoint: "kv",
-        namespace: &name,
+        namespace: name.own(),
         prefix: &params.prefix,
     };
     let after = params

@@ -41,7 +41,7 @@ pub(crate) async fn list_records(
     check_prefix(&prefix, &app.limits)?;
     let list = List {
         endpoint: "records",
-        namespace: &name,
+        namespace: name.own(),
         prefix: &prefix,
     };
     let after = params

@@ -17,6 +17,7 @@ pub(crate) mod list_namespaces;
 pub(crate) mod list_records;
 pub(crate) mod put_value;
 pub(crate) mod query;
+pub(crate) mod service;
 pub(crate) mod update;
 pub(crate) mod upsert;
 

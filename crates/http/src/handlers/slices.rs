@@ -2,7 +2,7 @@ use quartz_core::namespace::{Change, Outcome};
 
 use super::write;
 use crate::{
-    extract::WriteOptions,
+    extract::{Name, WriteOptions},
     problem::{Place, Result},
     state::App,
 };
@@ -24,7 +24,7 @@ pub(super) struct Sum {
 /// begins.
 pub(super) async fn in_slices(
     app: &App,
-    name: &str,
+    name: &Name,
     options: &WriteOptions,
     counted: Outcome,
     change: impl Fn(Option<u32>) -> Change,

@@ -8,7 +8,7 @@ use quartz_core::{
 use serde_json::value::RawValue;
 
 use crate::{
-    extract::ReadOptions,
+    extract::{Name, ReadOptions},
     filter,
     problem::{Failure, Place, Result, from_core},
     state::App,
@@ -18,17 +18,17 @@ use crate::{
 const SPARE_OPERATIONS: usize = 16;
 
 /// The namespace, which must be there.
-pub(super) async fn existing(app: &App, name: &str) -> Result<Namespace> {
-    let namespace = app.directory.open(name).await;
+pub(super) async fn existing(app: &App, name: &Name) -> Result<Namespace> {
+    let namespace = app.directory.open(name.qualified()).await;
     let namespace = namespace.map_err(|error| from_core(error, Place::Request))?;
-    namespace.ok_or_else(|| Failure::namespace_not_found(name))
+    namespace.ok_or_else(|| Failure::namespace_not_found(name.own()))
 }
 
 /// A view of the namespace, which must be there and as new as the reader demands.
-pub(super) async fn view(app: &App, name: &str, options: ReadOptions) -> Result<View> {
+pub(super) async fn view(app: &App, name: &Name, options: ReadOptions) -> Result<View> {
     let view = existing(app, name).await?.view();
     if !view.exists() {
-        return Err(Failure::namespace_not_found(name));
+        return Err(Failure::namespace_not_found(name.own()));
     }
     options.check(&view)?;
     Ok(view)
@@ -38,7 +38,7 @@ pub(super) async fn view(app: &App, name: &str, options: ReadOptions) -> Result<
 ///
 /// A namespace that is deleted while the write waits is asked for once more; a large write is not
 /// copied for that rare case and gets 503.
-pub(super) async fn write(app: &App, name: &str, write: Write, place: Place) -> Result<Written> {
+pub(super) async fn write(app: &App, name: &Name, write: Write, place: Place) -> Result<Written> {
     let is_small = match &write.change {
         Change::Apply(operations) => operations.len() <= SPARE_OPERATIONS,
         _ => true,
@@ -78,7 +78,7 @@ pub(super) fn pointed(failure: Failure, raw: Option<&RawValue>, parent: &str) ->
     }
 }
 
-async fn open_or_create(app: &App, name: &str) -> Result<Namespace> {
-    let namespace = app.directory.open_or_create(name).await;
+async fn open_or_create(app: &App, name: &Name) -> Result<Namespace> {
+    let namespace = app.directory.open_or_create(name.qualified()).await;
     namespace.map_err(|error| from_core(error, Place::Request))
 }

@@ -11,7 +11,7 @@ use quartz_core::{
 use super::{Reply, pointed, write};
 use crate::{
     convert::{RecordParts, WireValue, expiry, precondition},
-    extract::{Json, NamespacePath, WriteOptions, check_id},
+    extract::{Json, Name, NamespacePath, WriteOptions, check_id},
     filter,
     openapi::{NamespaceParams, WriteHeaders, refuses},
     problem::{Failure, Place, Result, from_core},
@@ -75,9 +75,9 @@ pub(crate) async fn upsert(
 
 /// A condition is judged by the records themselves, but keeps to the indexed fields as every other
 /// filter does.
-async fn check_indexed(app: &App, name: &str, filter: &Filter) -> Result<()> {
+async fn check_indexed(app: &App, name: &Name, filter: &Filter) -> Result<()> {
     let failed = |error| from_core(error, Place::Request);
-    let Some(namespace) = app.directory.open(name).await.map_err(failed)? else {
+    let Some(namespace) = app.directory.open(name.qualified()).await.map_err(failed)? else {
         return Ok(());
     };
     let indexed = namespace.view().config().indexed_fields;

@@ -19,12 +19,14 @@ use futures::{
 };
 use http::{HeaderValue, header};
 use quartz_api::{ErrorCode, REQUEST_ID};
+use quartz_service::{Admission, Denial, Knock};
 use tower::{Layer, Service};
 use tracing::{Instrument as _, field};
 
 use super::{lingering::Rest, request_id::request_id, route_metrics::RouteTable};
 use crate::{
-    auth,
+    access::Access,
+    auth::{self, Admitted, Caller, ClientAddress},
     problem::{Failure, Result},
     state::{App, Place},
 };
@@ -44,6 +46,7 @@ pub(crate) struct EdgeLayer(Arc<Edge>);
 struct Edge {
     app: App,
     routes: RouteTable,
+    access: Access,
 }
 
 impl EdgeLayer {
@@ -52,6 +55,7 @@ impl EdgeLayer {
         Self(Arc::new(Edge {
             app,
             routes: RouteTable::new(routes),
+            access: Access::new(),
         }))
     }
 }
@@ -75,7 +79,7 @@ pub(crate) struct EdgeService<S> {
 
 impl<S> Service<Request> for EdgeService<S>
 where
-    S: Service<Request, Response = Response, Error = Infallible>,
+    S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send + 'static,
 {
     type Response = Response;
@@ -108,13 +112,31 @@ where
             _ => edge.app.host.deadline(),
         };
         let rest = Rest::of(&mut request);
-        let admitted = edge
-            .admit(&request, route)
-            .map(|place| (place, self.inner.call(request)));
+        let handling = match edge.admission(&request, route) {
+            Ok(Some(Admission::Pending(looked_up))) => {
+                let (edge, id, route) = (Arc::clone(&edge), id.clone(), matched.clone());
+                let mut inner = self.inner.clone();
+                Handling::Later(Box::pin(async move {
+                    let admission = Admission::Ready(looked_up.await);
+                    let route = route.as_ref().map(MatchedPath::as_str);
+                    let place = edge.enter(&mut request, route, Some(admission), &id)?;
+                    Ok((place, inner.call(request)))
+                }))
+            }
+            Ok(admission) => match edge.enter(&mut request, route, admission, &id) {
+                Ok(place) => Handling::Now(Ok((place, self.inner.call(request)))),
+                Err(failure) => Handling::Now(Err(failure)),
+            },
+            Err(failure) => Handling::Now(Err(failure)),
+        };
         let future = async move {
             let in_flight = edge.routes.enter();
             let answer = async {
-                let (place, handler, most) = match admitted {
+                let entered = match handling {
+                    Handling::Now(entered) => entered,
+                    Handling::Later(looked_up) => looked_up.await,
+                };
+                let (place, handler, most) = match entered {
                     Ok((place, handler)) => (place, Ok(handler), edge.app.limits.body_bytes),
                     Err(failure) => (None, Err(failure), DISCARD_BYTES),
                 };
@@ -143,9 +165,15 @@ where
     }
 }
 
+/// A request that is let in, or is still being looked up.
+enum Handling<F> {
+    Now(Result<(Option<Place>, F)>),
+    Later(BoxFuture<'static, Result<(Option<Place>, F)>>),
+}
+
 impl Edge {
-    /// A place for a request that may go on; public routes need neither key nor place.
-    fn admit(&self, request: &Request, route: Option<&str>) -> Result<Option<Place>> {
+    /// Asks who makes the request; public routes do not care.
+    fn admission(&self, request: &Request, route: Option<&str>) -> Result<Option<Admission>> {
         let path = route.unwrap_or(request.uri().path());
         let private = path
             .strip_prefix(PRIVATE)
@@ -153,7 +181,39 @@ impl Edge {
         if !private {
             return Ok(None);
         }
-        auth::authenticate(request.headers(), &self.app.root_key)?;
+        if let Some(Admitted(grant)) = request.extensions().get() {
+            return Ok(Some(Admission::Ready(Ok(Arc::clone(grant)))));
+        }
+        let credential = auth::credential(request.headers())?;
+        let address = address(request);
+        Ok(Some(self.app.gatekeeper.admit(Knock {
+            credential,
+            address,
+        })))
+    }
+
+    /// Lets an admitted request in, if it may do what it wants and there is a place.
+    fn enter(
+        &self,
+        request: &mut Request,
+        route: Option<&str>,
+        admission: Option<Admission>,
+        id: &HeaderValue,
+    ) -> Result<Option<Place>> {
+        let grant = match admission {
+            None => return Ok(None),
+            Some(Admission::Ready(admitted)) => admitted.map_err(auth::refused)?,
+            Some(Admission::Pending(_)) => return Err(auth::refused(Denial::Unknown)),
+        };
+        self.access
+            .check(&grant, request.method(), route)
+            .map_err(auth::refused)?;
+        let address = address(request);
+        request.extensions_mut().insert(Caller {
+            grant,
+            address,
+            request_id: id.clone(),
+        });
         match self.app.gate.enter() {
             Some(place) => Ok(Some(place)),
             None => Err(Failure::new(
@@ -165,6 +225,11 @@ impl Edge {
             )),
         }
     }
+}
+
+fn address(request: &Request) -> Option<core::net::IpAddr> {
+    let address = request.extensions().get::<ClientAddress>();
+    address.map(|ClientAddress(address)| *address)
 }
 
 /// Runs a handler, which may panic.

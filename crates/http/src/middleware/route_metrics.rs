@@ -5,9 +5,9 @@ use std::{collections::HashMap, sync::OnceLock};
 use http::{Method, StatusCode};
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 
-const METHODS: [&str; 6] = ["GET", "HEAD", "PUT", "POST", "DELETE", "other"];
-const STATUSES: [u16; 18] = [
-    200, 201, 204, 304, 400, 401, 404, 405, 409, 412, 413, 415, 422, 429, 500, 503, 507,
+const METHODS: [&str; 7] = ["GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "other"];
+const STATUSES: [u16; 19] = [
+    200, 201, 204, 304, 400, 401, 403, 404, 405, 409, 412, 413, 415, 422, 429, 500, 503, 507,
     // Any other.
     0,
 ];

@@ -23,7 +23,7 @@ fn the_document_is_complete() {
         "{:?}",
         paths.keys()
     );
-    assert_eq!(paths.len(), 17);
+    assert_eq!(paths.len(), 26);
     for (path, item) in paths {
         for (method, operation) in item.as_object().unwrap() {
             let name = format!("{method} {path}");
@@ -34,7 +34,7 @@ fn the_document_is_complete() {
             if !path.starts_with("/v1") {
                 continue;
             }
-            for status in ["401", "429", "500", "503"] {
+            for status in ["401", "403", "429", "500", "503"] {
                 assert!(
                     responses.contains_key(status),
                     "{name} does not tell of {status}"
@@ -111,7 +111,7 @@ fn schemas_say_what_is_sent() {
         .as_array()
         .unwrap();
     assert_eq!(codes.len(), quartz_api::ErrorCode::ALL.len());
-    assert_eq!(codes[0], "api_key_invalid");
+    assert_eq!(codes[0], "account_not_found");
 }
 
 #[test]

@@ -5,6 +5,8 @@
     reason = "helpers of tests, outside of test functions"
 )]
 
+mod access;
+mod accounts;
 mod bodies;
 mod docs;
 mod edge;

@@ -14,7 +14,8 @@ use quartz_core::{
     directory::Directory,
     store::{BoxFuture, MemoryStore},
 };
-use quartz_http::{ApiState, Host, auth::RootKey, router};
+use quartz_http::{ApiState, Host, router};
+use quartz_service::{Accounts, Entropy, Ports, RootKey};
 use serde_json::Value;
 use tower::ServiceExt as _;
 
@@ -48,6 +49,20 @@ impl Host for TestHost {
         Box::pin(std::future::ready(
             self.not_ready.clone().map_or(Ok(()), Err),
         ))
+    }
+}
+
+/// Bytes that never come twice.
+#[derive(Default)]
+struct Counting(AtomicU64);
+
+impl Entropy for Counting {
+    fn fill(&self, bytes: &mut [u8]) {
+        for chunk in bytes.chunks_mut(8) {
+            let number = self.0.fetch_add(1, Ordering::Relaxed);
+            let mixed = number.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_le_bytes();
+            chunk.copy_from_slice(&mixed[..chunk.len()]);
+        }
     }
 }
 
@@ -94,11 +109,18 @@ impl Api {
         let spawn = Arc::new(|future: BoxFuture<'static, ()>| {
             std::thread::spawn(move || block_on(future));
         });
+        let ports = Ports {
+            clock: clock.clone(),
+            entropy: Arc::new(Counting::default()),
+        };
+        let accounts = Accounts::new(store.clone(), ports, RootKey::new(KEY));
+        let accounts = block_on(accounts).unwrap();
         let directory = Directory::new(store, clock, VectorCache::new(1 << 20), spawn);
         let state = ApiState {
             directory: block_on(directory).unwrap(),
             limits: setup.limits,
-            root_key: RootKey::new(KEY),
+            accounts: accounts.clone(),
+            gatekeeper: Arc::new(accounts),
             host: Arc::new(setup.host),
             concurrent_requests: setup.concurrent_requests,
             cors_origins: setup

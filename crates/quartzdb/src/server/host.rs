@@ -6,6 +6,7 @@ use std::{
 use anyhow::Context;
 use quartz_core::{Clock, directory::Directory, namespace::ListRange, store::BoxFuture};
 use quartz_http::Host;
+use quartz_service::Entropy;
 use tokio::sync::watch;
 
 /// The system's clock.
@@ -17,6 +18,23 @@ impl Clock for SystemClock {
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
         u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+/// The system's random numbers.
+pub(super) struct SystemEntropy;
+
+impl SystemEntropy {
+    /// Proves once that the system gives random numbers; from then on it does.
+    pub(super) fn new() -> anyhow::Result<Self> {
+        getrandom::fill(&mut [0; 32]).context("the system gives no random numbers")?;
+        Ok(Self)
+    }
+}
+
+impl Entropy for SystemEntropy {
+    fn fill(&self, bytes: &mut [u8]) {
+        getrandom::fill(bytes).expect("the system gives no random numbers");
     }
 }
 

@@ -1,4 +1,4 @@
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::Router;
 use hyper_util::{
@@ -6,11 +6,15 @@ use hyper_util::{
     server::{conn::auto::Builder, graceful::GracefulShutdown},
     service::TowerToHyperService,
 };
+use http::Request;
+use hyper::body::Incoming;
+use quartz_http::auth::ClientAddress;
 use tokio::{
     net::TcpListener,
     sync::{Semaphore, watch},
     time::{sleep, timeout},
 };
+use tower::util::MapRequest;
 
 /// A client must send a request's head within this time.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
@@ -36,7 +40,7 @@ pub(super) async fn serve(
             _ = stopping.wait_for(|stop| *stop) => break,
             accepted = accept(&listener, &places) => accepted,
         };
-        let (stream, place) = match accepted {
+        let (stream, address, place) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
                 // Mostly "too many open files": wait until some are closed.
@@ -46,7 +50,12 @@ pub(super) async fn serve(
             }
         };
         let _ = stream.set_nodelay(true);
-        let service = TowerToHyperService::new(router.clone());
+        let address = ClientAddress(address.ip());
+        let addressed = move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(address);
+            request
+        };
+        let service = TowerToHyperService::new(MapRequest::new(router.clone(), addressed));
         let connection = builder
             .serve_connection(TokioIo::new(stream), service)
             .into_owned();
@@ -69,10 +78,11 @@ async fn accept(
     places: &Arc<Semaphore>,
 ) -> std::io::Result<(
     tokio::net::TcpStream,
+    SocketAddr,
     Option<tokio::sync::OwnedSemaphorePermit>,
 )> {
     // The semaphore is never closed, so there is always a permit in the end.
     let place = Arc::clone(places).acquire_owned().await.ok();
-    let (stream, _) = listener.accept().await?;
-    Ok((stream, place))
+    let (stream, address) = listener.accept().await?;
+    Ok((stream, address, place))
 }

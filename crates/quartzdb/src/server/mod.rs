@@ -17,7 +17,8 @@ use quartz_core::{
     store::Store,
 };
 use quartz_engines::LocalStore;
-use quartz_http::{ApiState, auth::RootKey};
+use quartz_http::ApiState;
+use quartz_service::{Accounts, Ports, RootKey};
 use tokio::{
     net::TcpListener,
     sync::watch,
@@ -42,6 +43,7 @@ pub(crate) struct Running {
     serving: JoinHandle<()>,
     maintenance: JoinHandle<()>,
     directory: Directory,
+    accounts: Accounts,
 }
 
 impl Running {
@@ -52,7 +54,7 @@ impl Running {
         self.maintenance.abort();
         let _ = self.maintenance.await;
         // The last handle on the store syncs and frees the data directory; that may take a while.
-        spawn_blocking(move || drop(self.directory))
+        spawn_blocking(move || drop((self.accounts, self.directory)))
             .await
             .context("closing the store failed")
     }
@@ -73,6 +75,11 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<Running> {
     let spawn: Spawn = Arc::new(|future| drop(tokio::spawn(future)));
     let cache = VectorCache::new(config.vector_cache_bytes);
     let clock = Arc::new(host::SystemClock);
+    let ports = Ports {
+        clock: clock.clone(),
+        entropy: Arc::new(host::SystemEntropy::new()?),
+    };
+    let accounts = Accounts::new(Arc::clone(&store), ports, RootKey::new(&api_key)).await?;
     let directory = Directory::new(store, clock, cache, spawn).await?;
 
     let (stop, stopping) = watch::channel(false);
@@ -81,7 +88,8 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<Running> {
     let state = ApiState {
         directory: directory.clone(),
         limits: config.limits.clone(),
-        root_key: RootKey::new(&api_key),
+        accounts: accounts.clone(),
+        gatekeeper: Arc::new(accounts.clone()),
         host: Arc::new(host),
         concurrent_requests: config.concurrent_requests,
         cors_origins: config.cors_origins.clone(),
@@ -102,7 +110,7 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<Running> {
         config.connections,
         config.shutdown_grace,
     ));
-    let maintenance = tokio::spawn(maintain(directory.clone()));
+    let maintenance = tokio::spawn(maintain(directory.clone(), accounts.clone()));
     let url = url_of(address);
     tracing::info!(%url, data = %config.data.display(), "serving");
     Ok(Running {
@@ -113,6 +121,7 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<Running> {
         serving,
         maintenance,
         directory,
+        accounts,
     })
 }
 
@@ -126,8 +135,9 @@ fn url_of(address: SocketAddr) -> String {
     format!("http://{host}:{}", address.port())
 }
 
-async fn maintain(directory: Directory) {
+async fn maintain(directory: Directory, accounts: Accounts) {
     loop {
+        accounts.close_idle();
         let more = match directory.maintain().await {
             Ok(done) => done.more,
             Err(error) => {

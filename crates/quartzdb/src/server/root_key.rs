@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::Context;
-use quartz_http::auth::{check_root_key, generate_root_key};
+use quartz_service::{AccountId, key_text};
 
 /// The root key of a data directory, made on the first start; then also the file it was written to.
 pub(super) fn load_or_make(data: &Path) -> anyhow::Result<(String, Option<PathBuf>)> {
@@ -14,18 +14,18 @@ pub(super) fn load_or_make(data: &Path) -> anyhow::Result<(String, Option<PathBu
     match fs::read_to_string(&path) {
         Ok(text) => {
             let key = text.trim().to_owned();
-            check_root_key(&key).with_context(|| {
-                format!(
-                    "{} does not hold a root key; restore it, or move it away to get a new one",
-                    path.display()
-                )
-            })?;
+            let account = key_text::account(&key);
+            anyhow::ensure!(
+                account.as_ref().is_ok_and(AccountId::is_root) ,
+                "{} does not hold a root key; restore it, or move it away to get a new one",
+                path.display()
+            );
             Ok((key, None))
         }
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let mut random = [0; 32];
             getrandom::fill(&mut random).context("the system gives no random numbers")?;
-            let key = generate_root_key(random);
+            let key = key_text::make(AccountId::ROOT, random);
             write(&path, &key).with_context(|| format!("cannot write {}", path.display()))?;
             Ok((key, Some(path)))
         }

@@ -1,0 +1,236 @@
+use axum::extract::State;
+use http::StatusCode;
+use quartz_api as wire;
+use quartz_api::{AccountList, CreateAccount, CreatedAccount, ErrorCode, UpdateAccount};
+use quartz_core::namespace::ListRange;
+use quartz_service::{Account, AccountId, NewAccount, NewKey, Permission, roles::OWNER};
+
+use super::{api_keys::issued_to_wire, check_label, check_text};
+use crate::{
+    auth::Caller,
+    cursor::List,
+    extract::{AccountPath, Json, QueryString, WalkParams, page_limit},
+    handlers::Reply,
+    openapi::{AccountParams, refuses},
+    problem::{Failure, Place, Result, from_core, from_service, from_store},
+    state::App,
+};
+
+refuses!(ListRefusals: InvalidRequest LimitExceeded CursorInvalid);
+refuses!(CreateRefusals: InvalidRequest LimitExceeded BodyTooLarge UnsupportedMediaType);
+refuses!(OneRefusals: InvalidRequest AccountNotFound);
+refuses!(UpdateRefusals: InvalidRequest LimitExceeded AccountNotFound Conflict BodyTooLarge UnsupportedMediaType);
+refuses!(CloseRefusals: InvalidRequest AccountNotFound Conflict);
+
+const LIST: List<'_> = List {
+    endpoint: "accounts",
+    namespace: "",
+    prefix: "",
+};
+/// Namespaces of a closed account that are deleted before the next ones are listed.
+const CLOSE_NAMESPACES: usize = 100;
+
+/// List accounts
+///
+/// Ascending by id. For operators of the server.
+#[utoipa::path(
+    get,
+    path = "/v1/accounts",
+    operation_id = "list_accounts",
+    tag = "Accounts",
+    params(WalkParams),
+    responses((status = 200, description = "A page of accounts.", body = AccountList), ListRefusals),
+)]
+pub(crate) async fn list_accounts(
+    State(app): State<App>,
+    QueryString(params): QueryString<WalkParams>,
+) -> Result<Reply> {
+    let limit = page_limit(params.limit, &app.limits)?;
+    let after = match &params.cursor {
+        None => None,
+        Some(cursor) => Some(LIST.after(cursor)?.parse().map_err(|_| {
+            Failure::invalid("the cursor does not name an account").at("cursor")
+        })?),
+    };
+    let page = app.accounts.list(after, limit).await;
+    let (accounts, more) = page.map_err(|error| from_store(&error))?;
+    let last = accounts.last().map(Account::id);
+    Reply::json(&AccountList {
+        accounts: accounts.iter().map(to_wire).collect(),
+        next_cursor: last.filter(|_| more).map(|id| LIST.cursor(id.as_str())),
+    })
+}
+
+/// Create an account
+///
+/// With a key of its owner, whose text is shown this once. For operators of the server.
+#[utoipa::path(
+    post,
+    path = "/v1/accounts",
+    operation_id = "create_account",
+    tag = "Accounts",
+    request_body(content = CreateAccount, example = json!({"name": "Acme"})),
+    responses((status = 201, description = "The account and its first key.", body = CreatedAccount), CreateRefusals),
+)]
+pub(crate) async fn create_account(
+    State(app): State<App>,
+    caller: Caller,
+    Json { value: request, .. }: Json<CreateAccount>,
+) -> Result<Reply> {
+    check_label("name", &request.name, "label_bytes", app.limits.label_bytes)?;
+    let by = caller.by();
+    let new = NewAccount {
+        name: request.name,
+        plan: request.plan,
+    };
+    let account = app.accounts.create(&by, new).await.map_err(from_service)?;
+    let key = NewKey {
+        name: OWNER.name.to_owned(),
+        role: OWNER.name.to_owned(),
+        prefixes: Vec::new(),
+        networks: Vec::new(),
+        expires_at: None,
+    };
+    let issued = account.create_key(&by, key).await.map_err(from_service)?;
+    let created = CreatedAccount {
+        account: to_wire(&account),
+        key: issued_to_wire(issued),
+    };
+    Ok(Reply::json(&created)?.status(StatusCode::CREATED))
+}
+
+/// Describe an account
+///
+/// Your own; operators, any.
+#[utoipa::path(
+    get,
+    path = "/v1/accounts/{account}",
+    operation_id = "get_account",
+    tag = "Accounts",
+    params(AccountParams),
+    responses((status = 200, description = "The account.", body = wire::Account), OneRefusals),
+)]
+pub(crate) async fn get_account(
+    State(app): State<App>,
+    caller: Caller,
+    AccountPath(id): AccountPath,
+) -> Result<Reply> {
+    Reply::json(&to_wire(&reached(&app, &caller, &id).await?))
+}
+
+/// Change an account
+///
+/// Its name; operators, also whether it is suspended.
+#[utoipa::path(
+    patch,
+    path = "/v1/accounts/{account}",
+    operation_id = "update_account",
+    tag = "Accounts",
+    params(AccountParams),
+    request_body(content = UpdateAccount, example = json!({"name": "Acme Incorporated"})),
+    responses((status = 200, description = "The account as it is now.", body = wire::Account), UpdateRefusals),
+)]
+pub(crate) async fn update_account(
+    State(app): State<App>,
+    caller: Caller,
+    AccountPath(id): AccountPath,
+    Json { value: request, .. }: Json<UpdateAccount>,
+) -> Result<Reply> {
+    if let Some(name) = &request.name {
+        check_label("name", name, "label_bytes", app.limits.label_bytes)?;
+    }
+    if let Some(reason) = &request.suspended {
+        let most = app.limits.description_bytes;
+        check_text("suspended", reason, "description_bytes", most)?;
+        operator(&caller)?;
+    }
+    let account = reached(&app, &caller, &id).await?;
+    let by = caller.by();
+    if let Some(name) = &request.name {
+        account.rename(&by, name).await.map_err(from_service)?;
+    }
+    if let Some(reason) = &request.suspended {
+        let reason = Some(&**reason).filter(|reason| !reason.is_empty());
+        account.suspend(&by, reason).await.map_err(from_service)?;
+    }
+    Reply::json(&to_wire(&account))
+}
+
+/// Close an account
+///
+/// Erases everything: namespaces, keys, usage, the audit log. Export first what you want to keep.
+#[utoipa::path(
+    delete,
+    path = "/v1/accounts/{account}",
+    operation_id = "close_account",
+    tag = "Accounts",
+    params(AccountParams),
+    responses((status = 204, description = "It is gone."), CloseRefusals),
+)]
+pub(crate) async fn close_account(
+    State(app): State<App>,
+    caller: Caller,
+    AccountPath(id): AccountPath,
+) -> Result<Reply> {
+    let account = reached(&app, &caller, &id).await?;
+    let id = account.id();
+    // From now on nobody gets in who could write.
+    let suspended = account.suspend(&caller.by(), Some("closed by its owner")).await;
+    suspended.map_err(from_service)?;
+    drop(account);
+    delete_namespaces(&app, id).await?;
+    app.accounts.erase(id).await.map_err(from_service)?;
+    // What a request that was let in before has still created.
+    delete_namespaces(&app, id).await?;
+    tracing::info!(account = %id, "an account was closed");
+    Ok(Reply::empty(StatusCode::NO_CONTENT))
+}
+
+async fn delete_namespaces(app: &App, id: AccountId) -> Result<()> {
+    loop {
+        let range = ListRange {
+            prefix: id.scope(),
+            after: None,
+            limit: CLOSE_NAMESPACES,
+        };
+        let page = app.directory.list(&range).await;
+        let page = page.map_err(|error| from_core(error, Place::Request))?;
+        if page.items.is_empty() {
+            return Ok(());
+        }
+        for entry in page.items {
+            let deleted = app.directory.delete(&entry.name).await;
+            deleted.map_err(|error| from_core(error, Place::Request))?;
+        }
+    }
+}
+
+/// An account that the caller may see. Others are not told from those that are not there.
+async fn reached(app: &App, caller: &Caller, id: &str) -> Result<Account> {
+    let not_found = || Failure::account_not_found(id);
+    let wanted: AccountId = id.parse().map_err(|_| not_found())?;
+    if wanted != caller.grant.account && operator(caller).is_err() {
+        return Err(not_found());
+    }
+    let account = app.accounts.open(wanted).await;
+    account.map_err(|error| from_store(&error))?.ok_or_else(not_found)
+}
+
+fn operator(caller: &Caller) -> Result<()> {
+    let allowed = caller.grant.allows(Permission::Operate);
+    allowed.map_err(|_| {
+        let detail = format!("this takes the permission {}", Permission::Operate);
+        Failure::new(ErrorCode::PermissionDenied, detail)
+    })
+}
+
+fn to_wire(account: &Account) -> wire::Account {
+    let profile = account.profile();
+    wire::Account {
+        id: account.id().to_string(),
+        name: profile.name,
+        plan: profile.plan,
+        suspended: profile.suspended,
+        created_at: profile.created_at,
+    }
+}

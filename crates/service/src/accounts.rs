@@ -1,0 +1,310 @@
+//! Many accounts in one store, by id: what a native server or a cluster node holds. An account object
+//! at the edge holds one, in the same layout.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use futures::lock::Mutex;
+use quartz_core::store::{
+    Batch, Durability, ScanLimit, ScopedStore, Store, StoreError, prefix_end,
+};
+
+use crate::{
+    Account, AccountId, By, Denial, Grant, Ports,
+    error::{Error, Result},
+    gatekeeper::{Admission, Credential, Gatekeeper, Knock},
+    key_text::{self, KeyFault},
+    roles,
+    rows::{ACCOUNTS, audit::Entry},
+};
+
+/// Accounts that stay in memory though nobody uses them at the moment.
+const OPEN_IDLE_MAX: usize = 16_384;
+/// Rows of a closed account removed in one commit.
+const ERASE_ROWS: usize = 2048;
+/// The plan of an account whose maker does not say.
+const DEFAULT_PLAN: &str = "free";
+
+/// A handle on all accounts of a store. Clones share it.
+#[derive(Clone)]
+pub struct Accounts(Arc<Shared>);
+
+struct Shared {
+    store: Arc<dyn Store>,
+    ports: Ports,
+    root: RootKey,
+    root_grant: Arc<Grant>,
+    open: RwLock<HashMap<AccountId, Account>>,
+    /// Held while accounts come and go.
+    coming: Mutex<()>,
+}
+
+/// The key that the first account's owner starts with, kept as its hash. It is no row: whoever has the
+/// server's files has the server.
+#[derive(Clone)]
+pub struct RootKey(blake3::Hash);
+
+impl RootKey {
+    /// The key whose text is `text`. Any text will do; [`key_text::make`] makes a good one.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        Self(blake3::hash(text.as_bytes()))
+    }
+
+    /// Whether `presented` is this key, in a time that does not depend on where they differ.
+    fn opens(&self, presented: &str) -> bool {
+        // Hashes of blake3 compare in constant time.
+        self.0 == blake3::hash(presented.as_bytes())
+    }
+}
+
+impl fmt::Debug for RootKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RootKey(…)")
+    }
+}
+
+/// What a new account is to be.
+#[derive(Clone, Debug, Default)]
+pub struct NewAccount {
+    /// What people call it.
+    pub name: String,
+    /// Its plan; the free one if not said.
+    pub plan: Option<String>,
+}
+
+impl Accounts {
+    /// The accounts in `store`; makes the first one if it is not there.
+    ///
+    /// # Errors
+    /// When the store fails or holds damaged data.
+    pub async fn new(store: Arc<dyn Store>, ports: Ports, root: RootKey) -> Result<Self> {
+        let root_grant = Arc::new(Grant {
+            role: roles::OPERATOR.name.to_owned(),
+            permissions: roles::OPERATOR.permissions,
+            ..Grant::nothing()
+        });
+        let accounts = Self(Arc::new(Shared {
+            store,
+            ports,
+            root,
+            root_grant,
+            open: RwLock::default(),
+            coming: Mutex::new(()),
+        }));
+        if accounts.open(AccountId::ROOT).await?.is_none() {
+            let (store, ports) = (accounts.store_of(AccountId::ROOT), accounts.0.ports.clone());
+            let entry = Entry {
+                at: ports.clock.now_millis(),
+                actor: "system".into(),
+                action: "account.create".into(),
+                target: "account".into(),
+                outcome: "done".into(),
+                ..Entry::default()
+            };
+            Account::create(AccountId::ROOT, store, ports, "root", "self-hosted", entry).await?;
+        }
+        Ok(accounts)
+    }
+
+    /// The account, if there is one. Waits only if it is not in memory.
+    ///
+    /// # Errors
+    /// When the store fails or holds damaged data.
+    pub async fn open(&self, id: AccountId) -> Result<Option<Account>, StoreError> {
+        if let Some(account) = self.opened(id) {
+            return Ok(Some(account));
+        }
+        let _guard = self.0.coming.lock().await;
+        if let Some(account) = self.opened(id) {
+            return Ok(Some(account));
+        }
+        let account = Account::open(id, self.store_of(id), self.0.ports.clone()).await?;
+        if let Some(account) = &account {
+            self.remember(account.clone());
+        }
+        Ok(account)
+    }
+
+    /// Creates an account.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn create(&self, by: &By, new: NewAccount) -> Result<Account> {
+        let ports = &self.0.ports;
+        let id = AccountId::from_random(ports.random());
+        let plan = new.plan.unwrap_or_else(|| DEFAULT_PLAN.to_owned());
+        let entry = Entry {
+            action: "account.create".into(),
+            target: "account".into(),
+            detail: format!("name {:?}, plan {plan}", new.name),
+            outcome: "done".into(),
+            ..by.entry(ports.clock.now_millis())
+        };
+        {
+            let _guard = self.0.coming.lock().await;
+            let store = self.store_of(id);
+            if Account::open(id, Arc::clone(&store), ports.clone()).await?.is_some() {
+                return Err(Error::Conflict("an id came twice; try again".to_owned()));
+            }
+            Account::create(id, store, ports.clone(), &new.name, &plan, entry).await?;
+        }
+        let account = self.open(id).await?;
+        account.ok_or_else(|| StoreError::Unavailable("the account is gone".to_owned()).into())
+    }
+
+    /// A page of accounts by id, after `after`, and whether there are more.
+    ///
+    /// # Errors
+    /// When the store fails or holds damaged data.
+    pub async fn list(
+        &self,
+        after: Option<AccountId>,
+        limit: usize,
+    ) -> Result<(Vec<Account>, bool), StoreError> {
+        let snapshot = self.0.store.snapshot().await?;
+        let mut start = match after {
+            Some(after) => prefix_end(&prefix_of(after)),
+            None => ACCOUNTS.to_vec(),
+        };
+        let mut accounts = Vec::new();
+        loop {
+            let page = snapshot
+                .scan(&start, &prefix_end(ACCOUNTS), ScanLimit::rows(1))
+                .await?;
+            let Some((key, _)) = page.rows.first() else {
+                return Ok((accounts, false));
+            };
+            if accounts.len() >= limit {
+                return Ok((accounts, true));
+            }
+            let id = id_in(key)?;
+            accounts.extend(self.open(id).await?);
+            start = prefix_end(&prefix_of(id));
+        }
+    }
+
+    /// Erases an account: every row of it, audit log included. Its namespaces are not here; delete them
+    /// before. Says whether there was one.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] for the first account; when the store fails, what is left is erased by the
+    /// next call.
+    pub async fn erase(&self, id: AccountId) -> Result<bool> {
+        if id.is_root() {
+            let why = "the account that runs the server cannot be closed";
+            return Err(Error::Conflict(why.to_owned()));
+        }
+        let _guard = self.0.coming.lock().await;
+        let open = self.0.open.write();
+        drop(open.unwrap_or_else(PoisonError::into_inner).remove(&id));
+        let prefix = prefix_of(id);
+        let mut found = false;
+        loop {
+            let snapshot = self.0.store.snapshot().await?;
+            let limit = ScanLimit::rows(ERASE_ROWS);
+            let page = snapshot.scan(&prefix, &prefix_end(&prefix), limit).await?;
+            if page.rows.is_empty() {
+                return Ok(found);
+            }
+            found = true;
+            let mut batch = Batch::default();
+            // The profile goes with the first slice, so that half an account is none.
+            for (key, _) in page.rows {
+                batch.delete(key);
+            }
+            self.0.store.commit(batch, Durability::Disk).await?;
+        }
+    }
+
+    /// Lets go of accounts that nobody uses, above a number. The host calls it now and then.
+    pub fn close_idle(&self) {
+        let mut open = self.0.open.write().unwrap_or_else(PoisonError::into_inner);
+        let mut surplus = open.len().saturating_sub(OPEN_IDLE_MAX);
+        open.retain(|_, account| {
+            let close = surplus > 0 && account.is_idle();
+            surplus -= usize::from(close);
+            !close
+        });
+    }
+
+    fn opened(&self, id: AccountId) -> Option<Account> {
+        let open = self.0.open.read().unwrap_or_else(PoisonError::into_inner);
+        open.get(&id).cloned()
+    }
+
+    fn remember(&self, account: Account) {
+        let mut open = self.0.open.write().unwrap_or_else(PoisonError::into_inner);
+        open.insert(account.id(), account);
+    }
+
+    fn store_of(&self, id: AccountId) -> Arc<dyn Store> {
+        Arc::new(ScopedStore::new(Arc::clone(&self.0.store), prefix_of(id)))
+    }
+
+    /// The answer to a key of an account that is in memory.
+    fn decide(&self, account: &Account, key: &str, knock: Knock<'_>) -> Result<Arc<Grant>, Denial> {
+        let grant = account.grant(key)?;
+        grant.check(self.0.ports.clock.now_millis(), knock.address)?;
+        Ok(grant)
+    }
+}
+
+impl Gatekeeper for Accounts {
+    fn admit(&self, knock: Knock<'_>) -> Admission {
+        let Credential::Key(key) = knock.credential;
+        let id = key_text::account(key);
+        // A root key may be any text that an operator chose.
+        if matches!(id, Err(_) | Ok(AccountId::ROOT)) && self.0.root.opens(key) {
+            let grant = Arc::clone(&self.0.root_grant);
+            let checked = grant.check(self.0.ports.clock.now_millis(), knock.address);
+            return Admission::Ready(checked.map(|()| grant));
+        }
+        let id = match id {
+            Ok(id) => id,
+            Err(KeyFault::Prefix) => return Admission::Ready(Err(Denial::Unknown)),
+            Err(fault) => return Admission::Ready(Err(Denial::Malformed(fault))),
+        };
+        if let Some(account) = self.opened(id)
+            && !account.is_uncertain()
+        {
+            return Admission::Ready(self.decide(&account, key, knock));
+        }
+        let (accounts, key, address) = (self.clone(), key.to_owned(), knock.address);
+        Admission::Pending(Box::pin(async move {
+            let account = accounts.open(id).await.map_err(Denial::Store)?;
+            let account = account.ok_or(Denial::Unknown)?;
+            if account.is_uncertain() {
+                account.refresh().await.map_err(Denial::Store)?;
+            }
+            let credential = Credential::Key(&key);
+            let knock = Knock {
+                credential,
+                address,
+            };
+            accounts.decide(&account, &key, knock)
+        }))
+    }
+}
+
+impl fmt::Debug for Accounts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Accounts")
+    }
+}
+
+fn prefix_of(id: AccountId) -> Vec<u8> {
+    [ACCOUNTS, id.as_bytes()].concat()
+}
+
+/// The account whose row a key is.
+fn id_in(key: &[u8]) -> Result<AccountId, StoreError> {
+    let corrupt = || StoreError::corrupt_row(key, "not a row of an account");
+    let padded = key.get(ACCOUNTS.len()..ACCOUNTS.len() + 16).ok_or_else(corrupt)?;
+    let len = padded.iter().position(|&byte| byte == 0).unwrap_or(16);
+    let text = std::str::from_utf8(&padded[..len]).map_err(|_| corrupt())?;
+    text.parse().map_err(|_| corrupt())
+}

@@ -1,0 +1,100 @@
+use core::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{AccountId, Denial, Network, Permission, Permissions};
+
+/// What the holder of a credential may do. Made when a key is loaded, shared by its requests; another
+/// host can be handed one, encoded, by a gatekeeper it trusts.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Grant {
+    /// Whose.
+    pub account: AccountId,
+    /// Number of the key in the account; 0 is the root key.
+    pub key: u32,
+    /// Name of its role.
+    pub role: String,
+    /// What the role may do.
+    pub permissions: Permissions,
+    /// Only namespaces that begin with one of these; empty: all.
+    pub prefixes: Vec<String>,
+    /// Only from these addresses; empty: from anywhere.
+    pub networks: Vec<Network>,
+    /// Until when, milliseconds since 1970.
+    pub expires_at: Option<u64>,
+    /// When it was used last, milliseconds since 1970.
+    #[serde(skip)]
+    pub(crate) last_used_at: AtomicU64,
+}
+
+impl Grant {
+    /// A grant of the first account that allows nothing.
+    #[must_use]
+    pub fn nothing() -> Self {
+        Self {
+            account: AccountId::ROOT,
+            key: 0,
+            role: String::new(),
+            permissions: Permissions::NONE,
+            prefixes: Vec::new(),
+            networks: Vec::new(),
+            expires_at: None,
+            last_used_at: 0.into(),
+        }
+    }
+
+    /// Whether a request at `now` from `address` may use it, and notes that it was used.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn check(&self, now: u64, address: Option<IpAddr>) -> Result<(), Denial> {
+        if self.expires_at.is_some_and(|at| at <= now) {
+            return Err(Denial::Expired);
+        }
+        let inside = |address| self.networks.iter().any(|network| network.holds(address));
+        if !self.networks.is_empty() && !address.is_some_and(inside) {
+            return Err(Denial::Address);
+        }
+        // A second is precise enough, and a busy key leaves its cache line alone.
+        if self.last_used_at.load(Ordering::Relaxed) + 1000 <= now {
+            self.last_used_at.store(now, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Whether it has a permission.
+    ///
+    /// # Errors
+    /// [`Denial::Permission`] if not.
+    pub const fn allows(&self, permission: Permission) -> Result<(), Denial> {
+        if self.permissions.allow(permission) {
+            return Ok(());
+        }
+        Err(Denial::Permission(permission))
+    }
+
+    /// Whether it reaches a namespace, by the name the client uses.
+    #[must_use]
+    pub fn reaches(&self, namespace: &str) -> bool {
+        self.prefixes.is_empty()
+            || self
+                .prefixes
+                .iter()
+                .any(|prefix| namespace.starts_with(&**prefix))
+    }
+
+    /// When it was used last, milliseconds since 1970; 0: never.
+    pub(crate) fn last_used(&self) -> u64 {
+        self.last_used_at.load(Ordering::Relaxed)
+    }
+
+    /// Who it is, in the audit log.
+    #[must_use]
+    pub fn actor(&self) -> String {
+        match self.key {
+            0 => "root".to_owned(),
+            number => format!("key:{number}"),
+        }
+    }
+}

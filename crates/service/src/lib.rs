@@ -1,0 +1,40 @@
+//! What makes the database a service: accounts, API keys, roles, and the record of who did what.
+//!
+//! Portable: no sockets, no threads, no ambient clock or randomness; [`Ports`] bring what is needed.
+//!
+//! - [`AccountId`], [`key_text`]: what accounts and keys are called.
+//! - [`Permission`], [`Permissions`], [`roles`]: what may be done.
+//! - [`Account`]: the actor: one writer, each change committed with its audit entry.
+//! - [`Accounts`]: many accounts in one store, by id. It is the [`Gatekeeper`] of a server.
+//! - [`Grant`]: what a request may do, as a gatekeeper found out.
+//! - [`rows`]: every kind of row.
+
+#![forbid(unsafe_code)]
+
+mod account;
+mod account_id;
+mod accounts;
+mod audit;
+mod error;
+mod gatekeeper;
+mod grant;
+pub mod key_text;
+mod network;
+mod permission;
+mod ports;
+pub mod roles;
+pub mod rows;
+
+pub use self::{
+    account::{Account, ApiKey, By, Issued, KeyChange, NewKey, RoleEntry},
+    account_id::AccountId,
+    accounts::{Accounts, NewAccount, RootKey},
+    audit::{AuditFault, AuditPage, verify_chain},
+    error::{Error, Result},
+    gatekeeper::{Admission, Credential, Denial, Gatekeeper, GrantCache, Knock},
+    grant::Grant,
+    network::Network,
+    permission::{Permission, Permissions},
+    ports::{Entropy, Ports},
+    rows::{audit::Entry as AuditEntry, profile::Profile},
+};
