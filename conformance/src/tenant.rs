@@ -15,7 +15,9 @@ impl Tenant {
     /// A new account.
     pub async fn new() -> Self {
         let operator = Api::from_env();
-        let create = operator.call("POST", "/v1/accounts").json(&json!({"name": unique()}));
+        let create = operator
+            .call("POST", "/v1/accounts")
+            .json(&json!({"name": unique()}));
         let created = create.await.expect(201).json();
         let text = |value: &Value| value.as_str().expect("a text").to_owned();
         Self {

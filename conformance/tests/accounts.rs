@@ -4,7 +4,13 @@ use quartz_conformance::{Api, ROUTES, Route, Tenant, unique};
 use serde_json::json;
 
 /// A request that is well formed for its route.
-fn call(api: &Api, route: &Route, namespace: &str, account: &str, key: u64) -> quartz_conformance::Call {
+fn call(
+    api: &Api,
+    route: &Route,
+    namespace: &str,
+    account: &str,
+    key: u64,
+) -> quartz_conformance::Call {
     let path = route
         .path
         .replace("{account}", account)
@@ -14,7 +20,10 @@ fn call(api: &Api, route: &Route, namespace: &str, account: &str, key: u64) -> q
         ..*route
     };
     let call = api.call(route.method, route.path_in(namespace));
-    match (route.method, route.path.rsplit('/').next().unwrap_or_default()) {
+    match (
+        route.method,
+        route.path.rsplit('/').next().unwrap_or_default(),
+    ) {
         ("POST", "upsert") => call.json(&json!({"records": [{"id": "k"}]})),
         ("POST", "query") => call.json(&json!({"id": "k"})),
         ("POST", "fetch" | "delete") => call.json(&json!({"ids": ["k"]})),
@@ -34,7 +43,10 @@ async fn two_accounts_share_no_namespace() {
     let path = format!("/v1/namespaces/{name}/kv/k");
     for (api, value) in [(&one.api, "one"), (&two.api, "two"), (&root, "root")] {
         api.get(&path).await.expect(404);
-        api.call("PUT", &path).body("text/plain", value).await.expect(201);
+        api.call("PUT", &path)
+            .body("text/plain", value)
+            .await
+            .expect(201);
     }
     for (api, value) in [(&one.api, "one"), (&two.api, "two"), (&root, "root")] {
         assert_eq!(api.get(&path).await.expect(200).body, value.as_bytes());
@@ -56,7 +68,12 @@ async fn no_endpoint_reaches_another_account() {
     let (owner, stranger) = (Tenant::new().await, Tenant::new().await);
     let name = unique();
     let value = format!("/v1/namespaces/{name}/kv/k");
-    owner.api.call("PUT", &value).body("text/plain", "x").await.expect(201);
+    owner
+        .api
+        .call("PUT", &value)
+        .body("text/plain", "x")
+        .await
+        .expect(201);
     let before = owner.api.get(format!("/v1/namespaces/{name}")).await.ok();
     let (number, _) = owner.key(&json!({"name": "k", "role": "reader"})).await;
     for route in ROUTES {
@@ -95,7 +112,11 @@ async fn names_lead_nowhere_else() {
     let (owner, stranger) = (Tenant::new().await, Tenant::new().await);
     let name = unique();
     let id = &owner.account;
-    owner.api.call("PUT", format!("/v1/namespaces/{name}")).await.expect(201);
+    owner
+        .api
+        .call("PUT", format!("/v1/namespaces/{name}"))
+        .await
+        .expect(201);
     for trick in [
         format!("~{id}%2F{name}"),
         format!("~{id}/{name}"),
@@ -112,7 +133,10 @@ async fn names_lead_nowhere_else() {
         }
     }
     for prefix in ["~", "%7E", &format!("~{id}%2F"), "/"] {
-        let list = Api::from_env().get(format!("/v1/namespaces?prefix={prefix}")).await.ok();
+        let list = Api::from_env()
+            .get(format!("/v1/namespaces?prefix={prefix}"))
+            .await
+            .ok();
         assert_eq!(list["namespaces"], json!([]), "{prefix}");
     }
 }
@@ -122,9 +146,21 @@ async fn a_closed_account_is_gone() {
     let tenant = Tenant::new().await;
     let name = unique();
     let path = format!("/v1/namespaces/{name}/kv/k");
-    tenant.api.call("PUT", &path).body("text/plain", "x").await.expect(201);
+    tenant
+        .api
+        .call("PUT", &path)
+        .body("text/plain", "x")
+        .await
+        .expect(201);
     let account = format!("/v1/accounts/{}", tenant.account);
     tenant.api.call("DELETE", &account).await.expect(204);
-    tenant.api.get("/v1/whoami").await.problem("api_key_invalid");
-    Api::from_env().get(&account).await.problem("account_not_found");
+    tenant
+        .api
+        .get("/v1/whoami")
+        .await
+        .problem("api_key_invalid");
+    Api::from_env()
+        .get(&account)
+        .await
+        .problem("account_not_found");
 }

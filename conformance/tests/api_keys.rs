@@ -38,7 +38,9 @@ async fn limits_of_a_key_hold() {
     let new = json!({"name": "k", "role": "developer", "prefixes": ["app-"]});
     let (_, api) = tenant.key(&new).await;
     api.call("PUT", "/v1/namespaces/app-1").await.expect(201);
-    api.call("PUT", "/v1/namespaces/other").await.problem("permission_denied");
+    api.call("PUT", "/v1/namespaces/other")
+        .await
+        .problem("permission_denied");
     let new = json!({"name": "k", "role": "reader", "addresses": ["192.0.2.0/24"]});
     let (_, far) = tenant.key(&new).await;
     far.get("/v1/whoami").await.problem("permission_denied");
@@ -51,7 +53,9 @@ async fn limits_of_a_key_hold() {
 async fn denials_name_the_permission() {
     let tenant = Tenant::new().await;
     let (_, reader) = tenant.key(&json!({"name": "k", "role": "reader"})).await;
-    let put = reader.call("PUT", "/v1/namespaces/n/kv/k").body("text/plain", "x");
+    let put = reader
+        .call("PUT", "/v1/namespaces/n/kv/k")
+        .body("text/plain", "x");
     let denied = put.await.problem("permission_denied");
     assert!(denied.detail.contains("records:write"), "{}", denied.detail);
     let denied = reader.get("/v1/keys").await.problem("permission_denied");
@@ -83,12 +87,20 @@ async fn nobody_gives_what_they_do_not_have() {
     let rotate = clerk.call("POST", "/v1/keys/1/rotate").json(&json!({}));
     rotate.await.problem("permission_denied");
     for role in ["operator", "root"] {
-        let create = clerk.call("POST", "/v1/keys").json(&json!({"name": "x", "role": role}));
+        let create = clerk
+            .call("POST", "/v1/keys")
+            .json(&json!({"name": "x", "role": role}));
         create.await.problem("role_not_found");
     }
-    let create = clerk.call("POST", "/v1/keys").json(&json!({"name": "x", "role": "clerk"}));
+    let create = clerk
+        .call("POST", "/v1/keys")
+        .json(&json!({"name": "x", "role": "clerk"}));
     let made = create.await.expect(201).json();
-    assert_eq!(made["prefixes"], json!(["app-"]), "what is not said is inherited");
+    assert_eq!(
+        made["prefixes"],
+        json!(["app-"]),
+        "what is not said is inherited"
+    );
 }
 
 #[tokio::test]
@@ -100,13 +112,21 @@ async fn a_role_changes_with_its_keys() {
     };
     put(json!(["records:write"])).await.expect(201);
     let (id, loader) = tenant.key(&json!({"name": "k", "role": "loader"})).await;
-    let write = || loader.call("PUT", "/v1/namespaces/n/kv/k").body("text/plain", "x");
+    let write = || {
+        loader
+            .call("PUT", "/v1/namespaces/n/kv/k")
+            .body("text/plain", "x")
+    };
     write().await.expect(201);
     put(json!(["records:read"])).await.expect(200);
     write().await.problem("permission_denied");
     let delete = || tenant.api.call("DELETE", "/v1/roles/loader");
     delete().await.problem("conflict");
-    tenant.api.call("DELETE", format!("/v1/keys/{id}")).await.expect(204);
+    tenant
+        .api
+        .call("DELETE", format!("/v1/keys/{id}"))
+        .await
+        .expect(204);
     delete().await.expect(204);
     delete().await.problem("role_not_found");
 }

@@ -7,12 +7,20 @@ use serde_json::{Value, json};
 async fn control_actions_are_logged_in_order() {
     let tenant = Tenant::new().await;
     let (id, api) = tenant.key(&json!({"name": "k", "role": "reader"})).await;
-    tenant.api.call("DELETE", format!("/v1/keys/{id}")).await.expect(204);
+    tenant
+        .api
+        .call("DELETE", format!("/v1/keys/{id}"))
+        .await
+        .expect(204);
     let mut entries: Vec<Value> = Vec::new();
     let mut cursor = String::new();
     let mut pages = 0;
     loop {
-        let page = tenant.api.get(format!("/v1/audit?limit=1{cursor}")).await.ok();
+        let page = tenant
+            .api
+            .get(format!("/v1/audit?limit=1{cursor}"))
+            .await
+            .ok();
         entries.extend(page["entries"].as_array().unwrap().iter().cloned());
         pages += 1;
         match page["next_cursor"].as_str() {
@@ -21,8 +29,14 @@ async fn control_actions_are_logged_in_order() {
         }
     }
     assert!(pages >= 4, "{pages}");
-    let actions: Vec<_> = entries.iter().map(|entry| entry["action"].as_str().unwrap()).collect();
-    assert_eq!(actions, ["account.create", "key.create", "key.create", "key.revoke"]);
+    let actions: Vec<_> = entries
+        .iter()
+        .map(|entry| entry["action"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        actions,
+        ["account.create", "key.create", "key.create", "key.revoke"]
+    );
     for (at, entry) in entries.iter().enumerate() {
         assert_eq!(entry["sequence"], at + 1);
         assert_eq!(entry["outcome"], "done");
@@ -32,14 +46,18 @@ async fn control_actions_are_logged_in_order() {
     assert_eq!(entries[3]["target"], format!("key:{id}"));
     let all = json!(entries).to_string();
     for secret in [api.key(), tenant.api.key()] {
-        assert!(!all.contains(&secret[secret.len() - 49..]), "a secret stands in the log");
+        assert!(
+            !all.contains(&secret[secret.len() - 49..]),
+            "a secret stands in the log"
+        );
     }
 }
 
 #[tokio::test]
 async fn the_log_is_the_accounts_own() {
     let (one, two) = (Tenant::new().await, Tenant::new().await);
-    one.key(&json!({"name": "only one's", "role": "reader"})).await;
+    one.key(&json!({"name": "only one's", "role": "reader"}))
+        .await;
     let log = two.api.get("/v1/audit?limit=1000").await.ok().to_string();
     assert!(!log.contains("only one's"));
 }

@@ -1,6 +1,6 @@
 //! What every error looks like, and the errors of the frame: paths, methods, bodies.
 
-use quartz_conformance::{ROUTES, Space};
+use quartz_conformance::{ROUTES, Route, Space};
 use serde_json::{Value, json};
 
 const POSTS: [&str; 6] = ["upsert", "query", "fetch", "update", "delete", "batch"];
@@ -43,8 +43,8 @@ async fn wrong_methods() {
             if served.contains(&method) {
                 continue;
             }
-            let path = path.replace("{ns}", &space.name).replace("{key}", "k");
-            let mut call = space.api.call(method, path);
+            let route = Route { method: "", path };
+            let mut call = space.api.call(method, route.path_in(&space.name));
             if method != "GET" {
                 call = call.json(&json!({}));
             }

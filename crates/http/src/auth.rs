@@ -113,7 +113,9 @@ pub(crate) fn refused(denial: Denial) -> Failure {
         ),
         Denial::Permission(permission) => Failure::new(
             ErrorCode::PermissionDenied,
-            format!("this takes the permission {permission}, which the API key's role does not have"),
+            format!(
+                "this takes the permission {permission}, which the API key's role does not have"
+            ),
         ),
         Denial::Namespace => Failure::new(
             ErrorCode::PermissionDenied,

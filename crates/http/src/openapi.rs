@@ -298,7 +298,12 @@ pub(crate) struct IdParams {
 #[expect(dead_code, reason = "for the document only")]
 pub(crate) struct RoleParams {
     /// Name of the role.
-    #[param(min_length = 1, max_length = 64, pattern = "^[a-z0-9_-]+$", example = "loader")]
+    #[param(
+        min_length = 1,
+        max_length = 64,
+        pattern = "^[a-z0-9_-]+$",
+        example = "loader"
+    )]
     role: String,
 }
 
@@ -308,7 +313,12 @@ pub(crate) struct RoleParams {
 #[expect(dead_code, reason = "for the document only")]
 pub(crate) struct AccountParams {
     /// Id of the account.
-    #[param(min_length = 1, max_length = 16, pattern = "^[a-z0-9]+$", example = "root")]
+    #[param(
+        min_length = 1,
+        max_length = 16,
+        pattern = "^[a-z0-9]+$",
+        example = "root"
+    )]
     account: String,
 }
 

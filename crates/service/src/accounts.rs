@@ -147,7 +147,10 @@ impl Accounts {
         {
             let _guard = self.0.coming.lock().await;
             let store = self.store_of(id);
-            if Account::open(id, Arc::clone(&store), ports.clone()).await?.is_some() {
+            if Account::open(id, Arc::clone(&store), ports.clone())
+                .await?
+                .is_some()
+            {
                 return Err(Error::Conflict("an id came twice; try again".to_owned()));
             }
             Account::create(id, store, ports.clone(), &new.name, &plan, entry).await?;
@@ -303,7 +306,9 @@ fn prefix_of(id: AccountId) -> Vec<u8> {
 /// The account whose row a key is.
 fn id_in(key: &[u8]) -> Result<AccountId, StoreError> {
     let corrupt = || StoreError::corrupt_row(key, "not a row of an account");
-    let padded = key.get(ACCOUNTS.len()..ACCOUNTS.len() + 16).ok_or_else(corrupt)?;
+    let padded = key
+        .get(ACCOUNTS.len()..ACCOUNTS.len() + 16)
+        .ok_or_else(corrupt)?;
     let len = padded.iter().position(|&byte| byte == 0).unwrap_or(16);
     let text = std::str::from_utf8(&padded[..len]).map_err(|_| corrupt())?;
     text.parse().map_err(|_| corrupt())

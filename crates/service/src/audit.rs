@@ -79,7 +79,9 @@ pub(crate) async fn page(snapshot: &dyn Snapshot, after: u64, limit: usize) -> R
         let sequence = u64::from_be_bytes(rows::number(key)?);
         entries.push((sequence, rows::decode(key, value)?));
     }
-    let next = page.more.then(|| entries.last().map_or(after, |last| last.0));
+    let next = page
+        .more
+        .then(|| entries.last().map_or(after, |last| last.0));
     Ok(AuditPage {
         entries,
         next,

@@ -101,7 +101,9 @@ impl GrantCache {
 
     /// Remembers a grant.
     pub fn put(&self, credential: &str, grant: Arc<Grant>, now: u64) {
-        self.0
-            .insert(*blake3::hash(credential.as_bytes()).as_bytes(), (grant, now));
+        self.0.insert(
+            *blake3::hash(credential.as_bytes()).as_bytes(),
+            (grant, now),
+        );
     }
 }

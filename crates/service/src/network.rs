@@ -42,7 +42,8 @@ impl FromStr for Network {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        const FORM: &str = "an address or network looks like 192.0.2.7, 10.0.0.0/8 or 2001:db8::/32";
+        const FORM: &str =
+            "an address or network looks like 192.0.2.7, 10.0.0.0/8 or 2001:db8::/32";
         let (address, bits) = match text.split_once('/') {
             None => (text, None),
             Some((address, bits)) => (address, Some(bits.parse::<u8>().map_err(|_| FORM)?)),

@@ -14,7 +14,10 @@ const MAP: [(&str, &[&str]); 11] = [
     ("quartz-engines", &["quartz-core"]),
     ("quartz-api", &[]),
     ("quartz-service", &["quartz-core"]),
-    ("quartz-http", &["quartz-api", "quartz-core", "quartz-service"]),
+    (
+        "quartz-http",
+        &["quartz-api", "quartz-core", "quartz-service"],
+    ),
     (
         "quartzdb",
         &[

@@ -83,7 +83,9 @@ pub(crate) async fn create_namespace(
         _ => StatusCode::OK,
     };
     let version = description.version;
-    Ok(Reply::json(&namespace_to_wire(name.own().to_owned(), description))?
-        .status(status)
-        .version(version))
+    Ok(
+        Reply::json(&namespace_to_wire(name.own().to_owned(), description))?
+            .status(status)
+            .version(version),
+    )
 }

@@ -37,5 +37,8 @@ pub(crate) async fn describe_namespace(
         .describe()
         .await
         .map_err(|error| from_core(error, Place::Request))?;
-    Ok(Reply::json(&namespace_to_wire(name.own().to_owned(), description))?.version(view.version()))
+    Ok(
+        Reply::json(&namespace_to_wire(name.own().to_owned(), description))?
+            .version(view.version()),
+    )
 }

@@ -34,6 +34,7 @@ use crate::{
         (status = 304, description = "The record still has the version in `If-None-Match`."),
         (status = 400, description = "The request is not valid."),
         (status = 401, description = "No key, or not one the server knows."),
+        (status = 403, description = "The key may not do this, or its account is suspended."),
         (status = 404, description = "There is no such namespace, record or value."),
         (status = 412, description = "The namespace has not reached `Quartz-Min-Version`."),
         (status = 429, description = "Too many requests at once."),

@@ -50,7 +50,10 @@ pub(crate) async fn list_namespaces(
         if more {
             break;
         }
-        if after.as_deref().is_some_and(|after| is_behind(prefix, after)) {
+        if after
+            .as_deref()
+            .is_some_and(|after| is_behind(prefix, after))
+        {
             continue;
         }
         let range = ListRange {

@@ -24,10 +24,16 @@ pub(crate) fn endpoints() -> Vec<(String, String)> {
 #[test]
 fn every_endpoint_is_in_the_committed_matrix() {
     let matrix = role_matrix(&endpoints());
-    assert!(!matrix.contains("MISSING"), "an endpoint is not in access.rs:\n{matrix}");
+    assert!(
+        !matrix.contains("MISSING"),
+        "an endpoint is not in access.rs:\n{matrix}"
+    );
     if std::env::var_os("UPDATE_FIXTURES").is_some() {
         std::fs::write(FIXTURE, &matrix).unwrap();
     }
     let committed = std::fs::read_to_string(FIXTURE).unwrap_or_default();
-    assert_eq!(matrix, committed, "who may do what has changed; look, then UPDATE_FIXTURES=1");
+    assert_eq!(
+        matrix, committed,
+        "who may do what has changed; look, then UPDATE_FIXTURES=1"
+    );
 }

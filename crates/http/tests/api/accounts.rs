@@ -18,7 +18,10 @@ struct Tenant {
 
 impl Tenant {
     fn of(api: &Api, name: &str) -> Self {
-        let created = api.post("/v1/accounts", &json!({"name": name})).expect(201).json();
+        let created = api
+            .post("/v1/accounts", &json!({"name": name}))
+            .expect(201)
+            .json();
         Self {
             api: api.clone(),
             account: text(&created["account"]["id"]),
@@ -61,14 +64,26 @@ fn roles_open_what_the_matrix_says() {
         "/tests/role_matrix.txt"
     ))
     .unwrap();
-    let roles: Vec<_> = matrix.lines().next().unwrap().split_whitespace().skip(2).collect();
+    let roles: Vec<_> = matrix
+        .lines()
+        .next()
+        .unwrap()
+        .split_whitespace()
+        .skip(2)
+        .collect();
     let mut checked = 0;
     for role in roles {
         let key = match role {
             "operator" => KEY.to_owned(),
             role => tenant.key(&json!({"name": role, "role": role})),
         };
-        let column = matrix.lines().next().unwrap().find(&format!(" {role}")).unwrap() + 1;
+        let column = matrix
+            .lines()
+            .next()
+            .unwrap()
+            .find(&format!(" {role}"))
+            .unwrap()
+            + 1;
         for (method, path) in endpoints() {
             let line = matrix
                 .lines()
@@ -83,12 +98,20 @@ fn roles_open_what_the_matrix_says() {
                 .replace("{role}", "owner")
                 .replace("{account}", "nobody");
             let answer = call(&api, &key, &method, &path, &Value::Null);
-            assert_eq!(answer.status == 403, !allowed, "{role} {method} {path}: {}", answer.status);
+            assert_eq!(
+                answer.status == 403,
+                !allowed,
+                "{role} {method} {path}: {}",
+                answer.status
+            );
             if !allowed && method != "HEAD" {
                 assert_eq!(answer.code(), "permission_denied");
                 let permission = line[50..].split_whitespace().next().unwrap();
                 let detail = text(&answer.json()["detail"]);
-                assert!(detail.contains(permission), "{detail} does not name {permission}");
+                assert!(
+                    detail.contains(permission),
+                    "{detail} does not name {permission}"
+                );
             }
             checked += 1;
         }
@@ -105,38 +128,63 @@ fn accounts_do_not_see_each_other() {
     two.call("GET", path, &Value::Null).expect(404);
     two.call("PUT", path, &json!("two's")).expect(201);
     api.call("PUT", path, &[], "root's").expect(201);
-    assert_eq!(one.call("GET", path, &Value::Null).expect(200).body, "\"one's\"");
+    assert_eq!(
+        one.call("GET", path, &Value::Null).expect(200).body,
+        "\"one's\""
+    );
     assert_eq!(api.get(path).expect(200).body, "root's");
 
     let names = |list: &Value| -> Vec<String> {
-        list["namespaces"].as_array().unwrap().iter().map(|entry| text(&entry["name"])).collect()
+        list["namespaces"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|entry| text(&entry["name"]))
+            .collect()
     };
     let list = "/v1/namespaces";
     assert_eq!(names(&one.call("GET", list, &Value::Null).ok()), ["same"]);
     assert_eq!(names(&api.get(list).ok()), ["same"]);
     for prefix in ["~", "~/", "%7E", "/"] {
-        let list = api.get(&format!("/v1/namespaces?prefix={prefix}{}", one.account)).ok();
+        let list = api
+            .get(&format!("/v1/namespaces?prefix={prefix}{}", one.account))
+            .ok();
         assert_eq!(names(&list), [""; 0], "{prefix}");
     }
     // A name that would lead into another account is no name.
-    for name in [format!("~{}%2Fsame", one.account), format!("~{}/same", one.account)] {
+    for name in [
+        format!("~{}%2Fsame", one.account),
+        format!("~{}/same", one.account),
+    ] {
         let answer = api.get(&format!("/v1/namespaces/{name}"));
         assert!([400, 404].contains(&answer.status.as_u16()), "{name}");
     }
     let describe = one.call("GET", "/v1/namespaces/same", &Value::Null).ok();
     assert_eq!(describe["name"], "same");
-    let missing = one.call("GET", "/v1/namespaces/none", &Value::Null).expect(404);
+    let missing = one
+        .call("GET", "/v1/namespaces/none", &Value::Null)
+        .expect(404);
     assert!(!missing.json()["detail"].as_str().unwrap().contains('~'));
 
     // The account itself: another's is not told from none.
-    for (method, body) in [("GET", Value::Null), ("PATCH", json!({"name": "x"})), ("DELETE", Value::Null)] {
-        let others = one.call(method, &format!("/v1/accounts/{}", two.account), &body).expect(404);
+    for (method, body) in [
+        ("GET", Value::Null),
+        ("PATCH", json!({"name": "x"})),
+        ("DELETE", Value::Null),
+    ] {
+        let others = one
+            .call(method, &format!("/v1/accounts/{}", two.account), &body)
+            .expect(404);
         let none = one.call(method, "/v1/accounts/nobody", &body).expect(404);
         assert_eq!(others.code(), "account_not_found");
         assert_eq!(none.code(), "account_not_found");
     }
-    one.call("DELETE", "/v1/namespaces/same", &Value::Null).expect(204);
-    assert_eq!(two.call("GET", path, &Value::Null).expect(200).body, "\"two's\"");
+    one.call("DELETE", "/v1/namespaces/same", &Value::Null)
+        .expect(204);
+    assert_eq!(
+        two.call("GET", path, &Value::Null).expect(200).body,
+        "\"two's\""
+    );
 }
 
 #[test]
@@ -144,20 +192,31 @@ fn keys_reach_their_namespaces_only() {
     let api = Api::new();
     let tenant = Tenant::of(&api, "Acme");
     for name in ["app-1", "app-2", "b", "other"] {
-        tenant.call("PUT", &format!("/v1/namespaces/{name}"), &Value::Null).expect(201);
+        tenant
+            .call("PUT", &format!("/v1/namespaces/{name}"), &Value::Null)
+            .expect(201);
     }
     let key = tenant.key(&json!({"name": "k", "role": "developer", "prefixes": ["b", "app-"]}));
     let get = |path: &str| call(&api, &key, "GET", path, &Value::Null);
     get("/v1/namespaces/app-1").expect(200);
     for name in ["other", "nowhere"] {
         let denied = get(&format!("/v1/namespaces/{name}")).expect(403);
-        assert_eq!(denied.problem(), ("permission_denied".into(), "namespace".into()));
+        assert_eq!(
+            denied.problem(),
+            ("permission_denied".into(), "namespace".into())
+        );
     }
     let mut names = Vec::new();
     let mut cursor = String::new();
     loop {
         let page = get(&format!("/v1/namespaces?limit=1{cursor}")).ok();
-        names.extend(page["namespaces"].as_array().unwrap().iter().map(|n| text(&n["name"])));
+        names.extend(
+            page["namespaces"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|n| text(&n["name"])),
+        );
         match page["next_cursor"].as_str() {
             Some(next) => cursor = format!("&cursor={next}"),
             None => break,
@@ -176,67 +235,124 @@ fn the_life_of_a_key() {
         .json();
     let (id, key) = (issued["id"].as_u64().unwrap(), text(&issued["key"]));
     let whoami = call(&api, &key, "GET", "/v1/whoami", &Value::Null).ok();
-    assert_eq!((&whoami["account"], &whoami["key"]), (&json!(tenant.account), &json!(id)));
+    assert_eq!(
+        (&whoami["account"], &whoami["key"]),
+        (&json!(tenant.account), &json!(id))
+    );
     assert_eq!(whoami["role"], "admin");
     // Escalation is refused with the permission named.
     let owner = json!({"name": "up", "role": "owner"});
     let denied = call(&api, &key, "POST", "/v1/keys", &owner).expect(403);
     assert!(text(&denied.json()["detail"]).contains("account:close"));
 
-    let rotated = tenant.call("POST", &format!("/v1/keys/{id}/rotate"), &json!({"grace_seconds": 60}));
+    let rotated = tenant.call(
+        "POST",
+        &format!("/v1/keys/{id}/rotate"),
+        &json!({"grace_seconds": 60}),
+    );
     let rotated = rotated.expect(200).json();
     for key in [&key, &text(&rotated["key"])] {
         call(&api, key, "GET", "/v1/whoami", &Value::Null).expect(200);
     }
-    tenant.call("DELETE", &format!("/v1/keys/{id}"), &Value::Null).expect(204);
+    tenant
+        .call("DELETE", &format!("/v1/keys/{id}"), &Value::Null)
+        .expect(204);
     for key in [&key, &text(&rotated["key"])] {
         let gone = call(&api, key, "GET", "/v1/whoami", &Value::Null).expect(401);
         assert_eq!(gone.code(), "api_key_invalid");
     }
     let list = tenant.call("GET", "/v1/keys", &Value::Null).ok();
     assert_eq!(list["keys"].as_array().unwrap().len(), 1);
-    assert!(!list.to_string().contains(&tenant.key[10..]), "a key's text is in the list");
+    assert!(
+        !list.to_string().contains(&tenant.key[10..]),
+        "a key's text is in the list"
+    );
 
     let log = tenant.call("GET", "/v1/audit?limit=2", &Value::Null).ok();
     assert_eq!(log["entries"][0]["action"], "account.create");
     let next = text(&log["next_cursor"]);
-    let log = tenant.call("GET", &format!("/v1/audit?cursor={next}"), &Value::Null).ok();
-    let actions: Vec<_> = log["entries"].as_array().unwrap().iter().map(|e| text(&e["action"])).collect();
+    let log = tenant
+        .call("GET", &format!("/v1/audit?cursor={next}"), &Value::Null)
+        .ok();
+    let actions: Vec<_> = log["entries"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|e| text(&e["action"]))
+        .collect();
     assert_eq!(actions, ["key.create", "key.rotate", "key.revoke"]);
-    assert!(!log.to_string().contains(&key[10..]), "a key's text is in the log");
+    assert!(
+        !log.to_string().contains(&key[10..]),
+        "a key's text is in the log"
+    );
 }
 
 #[test]
 fn faults_in_keys_and_roles_have_a_place() {
     let tenant = Tenant::of(&Api::new(), "Acme");
-    let problem = |path: &str, method: &str, body: Value| tenant.call(method, path, &body).problem();
+    let problem =
+        |path: &str, method: &str, body: Value| tenant.call(method, path, &body).problem();
     let keys = |body: Value| problem("/v1/keys", "POST", body);
     let invalid = |path: &str| ("invalid_request".to_owned(), path.to_owned());
     let base = |more: Value| {
         let mut base = json!({"name": "k", "role": "reader"});
-        base.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        base.as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
         base
     };
     assert_eq!(keys(base(json!({"name": ""}))), invalid("name"));
     assert_eq!(keys(base(json!({"name": "a\u{7}"}))), invalid("name"));
-    assert_eq!(keys(base(json!({"name": "x".repeat(129)}))), ("limit_exceeded".into(), "name".into()));
-    tenant.call("POST", "/v1/keys", &base(json!({"name": "x".repeat(128)}))).expect(201);
+    assert_eq!(
+        keys(base(json!({"name": "x".repeat(129)}))),
+        ("limit_exceeded".into(), "name".into())
+    );
+    tenant
+        .call("POST", "/v1/keys", &base(json!({"name": "x".repeat(128)})))
+        .expect(201);
     assert_eq!(keys(base(json!({"role": "none"}))).0, "role_not_found");
-    assert_eq!(keys(base(json!({"prefixes": ["a/"]}))), invalid("prefixes[0]"));
-    assert_eq!(keys(base(json!({"addresses": ["10.0.0.0/8", "x"]}))), invalid("addresses[1]"));
+    assert_eq!(
+        keys(base(json!({"prefixes": ["a/"]}))),
+        invalid("prefixes[0]")
+    );
+    assert_eq!(
+        keys(base(json!({"addresses": ["10.0.0.0/8", "x"]}))),
+        invalid("addresses[1]")
+    );
     let many: Vec<_> = (0..101).map(|i| format!("p{i}")).collect();
-    assert_eq!(keys(base(json!({"prefixes": many}))), ("limit_exceeded".into(), "prefixes".into()));
+    assert_eq!(
+        keys(base(json!({"prefixes": many}))),
+        ("limit_exceeded".into(), "prefixes".into())
+    );
     assert_eq!(problem("/v1/keys/x", "GET", Value::Null), invalid("id"));
-    assert_eq!(problem("/v1/keys/77", "GET", Value::Null).0, "api_key_not_found");
+    assert_eq!(
+        problem("/v1/keys/77", "GET", Value::Null).0,
+        "api_key_not_found"
+    );
     let grace = json!({"grace_seconds": 30 * 24 * 3600 + 1});
-    assert_eq!(problem("/v1/keys/1/rotate", "POST", grace), ("limit_exceeded".into(), "grace_seconds".into()));
+    assert_eq!(
+        problem("/v1/keys/1/rotate", "POST", grace),
+        ("limit_exceeded".into(), "grace_seconds".into())
+    );
     let role = json!({"permissions": ["records:read", "fly"]});
-    assert_eq!(problem("/v1/roles/r", "PUT", role), invalid("permissions[1]"));
+    assert_eq!(
+        problem("/v1/roles/r", "PUT", role),
+        invalid("permissions[1]")
+    );
     let role = json!({"permissions": ["operate"]});
     assert_eq!(problem("/v1/roles/r", "PUT", role).0, "permission_denied");
-    assert_eq!(problem("/v1/roles/R", "PUT", json!({"permissions": []})), invalid("role"));
-    assert_eq!(problem("/v1/roles/owner", "PUT", json!({"permissions": []})).0, "conflict");
-    assert_eq!(problem("/v1/roles/none", "DELETE", Value::Null).0, "role_not_found");
+    assert_eq!(
+        problem("/v1/roles/R", "PUT", json!({"permissions": []})),
+        invalid("role")
+    );
+    assert_eq!(
+        problem("/v1/roles/owner", "PUT", json!({"permissions": []})).0,
+        "conflict"
+    );
+    assert_eq!(
+        problem("/v1/roles/none", "DELETE", Value::Null).0,
+        "role_not_found"
+    );
 }
 
 #[test]
@@ -244,7 +360,9 @@ fn an_account_is_suspended_and_closed() {
     let api = Api::new();
     let tenant = Tenant::of(&api, "Acme");
     let path = format!("/v1/accounts/{}", tenant.account);
-    tenant.call("PUT", "/v1/namespaces/ns/kv/k", &json!(1)).expect(201);
+    tenant
+        .call("PUT", "/v1/namespaces/ns/kv/k", &json!(1))
+        .expect(201);
     let renamed = tenant.call("PATCH", &path, &json!({"name": "Acme 2"})).ok();
     assert_eq!(renamed["name"], "Acme 2");
     let suspend = json!({"suspended": "unpaid"});
@@ -254,18 +372,37 @@ fn an_account_is_suspended_and_closed() {
     assert_eq!(out.code(), "account_suspended");
     call(&api, KEY, "PATCH", &path, &json!({"suspended": ""})).expect(200);
     tenant.call("DELETE", &path, &Value::Null).expect(204);
-    assert_eq!(tenant.call("GET", "/v1/whoami", &Value::Null).expect(401).code(), "api_key_invalid");
+    assert_eq!(
+        tenant
+            .call("GET", "/v1/whoami", &Value::Null)
+            .expect(401)
+            .code(),
+        "api_key_invalid"
+    );
     api.get(&path).expect(404);
     let accounts = api.get("/v1/accounts").ok();
     assert_eq!(accounts["accounts"].as_array().unwrap().len(), 1);
-    assert_eq!(api.call("DELETE", "/v1/accounts/root", &[], "").expect(409).code(), "conflict");
+    assert_eq!(
+        api.call("DELETE", "/v1/accounts/root", &[], "")
+            .expect(409)
+            .code(),
+        "conflict"
+    );
 }
 
 #[test]
 fn no_header_makes_a_principal() {
     let api = Api::new();
-    for name in ["quartz-principal", "x-quartz-grant", "x-forwarded-user", "quartz-account"] {
-        let mut request = Request::builder().uri("/v1/whoami").body(Body::empty()).unwrap();
+    for name in [
+        "quartz-principal",
+        "x-quartz-grant",
+        "x-forwarded-user",
+        "quartz-account",
+    ] {
+        let mut request = Request::builder()
+            .uri("/v1/whoami")
+            .body(Body::empty())
+            .unwrap();
         request.headers_mut().insert(name, "root".parse().unwrap());
         api.send(request).expect(401);
     }

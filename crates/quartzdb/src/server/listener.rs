@@ -1,13 +1,13 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::Router;
+use http::Request;
+use hyper::body::Incoming;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto::Builder, graceful::GracefulShutdown},
     service::TowerToHyperService,
 };
-use http::Request;
-use hyper::body::Incoming;
 use quartz_http::auth::ClientAddress;
 use tokio::{
     net::TcpListener,

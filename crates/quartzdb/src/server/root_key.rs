@@ -16,7 +16,7 @@ pub(super) fn load_or_make(data: &Path) -> anyhow::Result<(String, Option<PathBu
             let key = text.trim().to_owned();
             let account = key_text::account(&key);
             anyhow::ensure!(
-                account.as_ref().is_ok_and(AccountId::is_root) ,
+                account.as_ref().is_ok_and(AccountId::is_root),
                 "{} does not hold a root key; restore it, or move it away to get a new one",
                 path.display()
             );

@@ -67,7 +67,9 @@ pub struct Issued {
 
 impl std::fmt::Debug for Issued {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Issued").field("key", &self.key).finish_non_exhaustive()
+        f.debug_struct("Issued")
+            .field("key", &self.key)
+            .finish_non_exhaustive()
     }
 }
 
@@ -77,7 +79,9 @@ impl Account {
     pub fn keys(&self) -> Vec<ApiKey> {
         let state = self.0.state.load();
         let numbers = state.keys.iter().map(|(number, _)| *number);
-        numbers.filter_map(|number| shown(&state, number).ok()).collect()
+        numbers
+            .filter_map(|number| shown(&state, number).ok())
+            .collect()
     }
 
     /// One key.
@@ -104,7 +108,12 @@ impl Account {
                 next_key: number + 1,
                 ..next.profile
             };
-            let detail = format!("name {:?}, role {}, {}", stored.name, stored.role, reach(&stored));
+            let detail = format!(
+                "name {:?}, role {}, {}",
+                stored.name,
+                stored.role,
+                reach(&stored)
+            );
             let mut batch = Batch::default();
             batch.put(profile::key(), rows::encode(&next.profile));
             batch.put(api_key::key(number), rows::encode(&stored));
@@ -288,10 +297,12 @@ fn within(state: &State, maker: &Grant, key: &StoredKey) -> Result<()> {
             reason,
         })
     };
-    let permissions = state.permissions(&key.role).ok_or_else(|| Error::NotFound {
-        what: "role",
-        name: key.role.clone(),
-    })?;
+    let permissions = state
+        .permissions(&key.role)
+        .ok_or_else(|| Error::NotFound {
+            what: "role",
+            name: key.role.clone(),
+        })?;
     if let Some(permission) = permissions.beyond(maker.permissions) {
         return Err(Error::Escalation {
             permission: Some(permission),
@@ -302,12 +313,16 @@ fn within(state: &State, maker: &Grant, key: &StoredKey) -> Result<()> {
         });
     }
     let reached = |prefix: &String| maker.reaches(prefix);
-    if !maker.prefixes.is_empty() && (key.prefixes.is_empty() || !key.prefixes.iter().all(reached)) {
+    if !maker.prefixes.is_empty() && (key.prefixes.is_empty() || !key.prefixes.iter().all(reached))
+    {
         let yours = maker.prefixes.join(", ");
-        return escalation(format!("your key reaches only namespaces that begin with {yours}"));
+        return escalation(format!(
+            "your key reaches only namespaces that begin with {yours}"
+        ));
     }
     let covered = |network: &Network| maker.networks.iter().any(|own| own.covers(network));
-    if !maker.networks.is_empty() && (key.networks.is_empty() || !key.networks.iter().all(covered)) {
+    if !maker.networks.is_empty() && (key.networks.is_empty() || !key.networks.iter().all(covered))
+    {
         return escalation("your key may be used from fewer addresses than that".to_owned());
     }
     match (maker.expires_at, key.expires_at) {

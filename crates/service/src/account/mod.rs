@@ -24,8 +24,7 @@ pub use self::{
     roles::RoleEntry,
 };
 use crate::{
-    AccountId, AuditPage, Denial, Grant, Ports,
-    audit,
+    AccountId, AuditPage, Denial, Grant, Ports, audit,
     error::{Error, Result},
     rows::{
         self,
@@ -115,7 +114,11 @@ impl Account {
         };
         let mut batch = Batch::default();
         batch.put(profile::key(), rows::encode(&profile));
-        let _ = audit::append(&mut batch, audit::head(&*store.snapshot().await?).await?, by);
+        let _ = audit::append(
+            &mut batch,
+            audit::head(&*store.snapshot().await?).await?,
+            by,
+        );
         store.commit(batch, Durability::Disk).await?;
         tracing::info!(account = %id, "an account was created");
         Ok(())
@@ -202,7 +205,12 @@ impl Account {
                 Some(_) => "account.suspend",
                 None => "account.resume",
             };
-            Ok(profile_change(state, profile, action, reason.unwrap_or_default()))
+            Ok(profile_change(
+                state,
+                profile,
+                action,
+                reason.unwrap_or_default(),
+            ))
         })
         .await
     }
@@ -288,7 +296,10 @@ impl By {
         Entry {
             at: now,
             actor: format!("{foreign}/{}", self.grant.actor()),
-            address: self.address.map(|address| address.to_string()).unwrap_or_default(),
+            address: self
+                .address
+                .map(|address| address.to_string())
+                .unwrap_or_default(),
             request_id: self.request_id.clone(),
             ..Entry::default()
         }

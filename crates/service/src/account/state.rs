@@ -54,7 +54,9 @@ impl State {
             keys: keys(&*snapshot).await?,
             roles: custom_roles(&*snapshot).await?,
             head: audit::head(&*snapshot).await?,
-            doors: before.map(|before| before.doors.clone()).unwrap_or_default(),
+            doors: before
+                .map(|before| before.doors.clone())
+                .unwrap_or_default(),
         };
         state.hang_doors();
         Ok(Some(state))

@@ -19,7 +19,10 @@ impl Entropy for Counting {
     fn fill(&self, bytes: &mut [u8]) {
         let number = self.0.fetch_add(1, Ordering::Relaxed);
         let mut hasher = blake3::Hasher::new();
-        hasher.update(&number.to_be_bytes()).finalize_xof().fill(bytes);
+        hasher
+            .update(&number.to_be_bytes())
+            .finalize_xof()
+            .fill(bytes);
     }
 }
 
@@ -104,7 +107,10 @@ fn a_key_opens_until_it_is_revoked() {
     let (account, owner) = world.account();
     let issued = block_on(account.create_key(&owner, key("developer"))).unwrap();
     let grant = world.admit(&issued.text).unwrap();
-    assert_eq!((grant.account, grant.key), (account.id(), issued.key.number));
+    assert_eq!(
+        (grant.account, grant.key),
+        (account.id(), issued.key.number)
+    );
     assert_eq!(grant.permissions, DEVELOPER.permissions);
     world.clock.advance(5_000);
     world.admit(&issued.text).unwrap();
@@ -125,7 +131,10 @@ fn everything_is_there_after_a_restart() {
     drop(account);
     world.accounts = open(&world.store, &world.clock);
     // The account is not in memory yet.
-    assert_eq!(world.admit(&issued.text).unwrap().permissions, READER.permissions);
+    assert_eq!(
+        world.admit(&issued.text).unwrap().permissions,
+        READER.permissions
+    );
     let account = block_on(world.accounts.open(id)).unwrap().unwrap();
     assert_eq!(account.profile().name, "Acme");
     assert_eq!(account.keys().len(), 2);
@@ -237,7 +246,13 @@ fn roles_of_ones_own() {
     let put = |by: &By, name, list: &[Permission]| block_on(account.put_role(by, name, role(list)));
     assert_eq!(put(&owner, "writer", &[Permission::RecordsWrite]), Ok(true));
     let issued = block_on(account.create_key(&owner, key("writer"))).unwrap();
-    let allowed = |permission| world.admit(&issued.text).unwrap().permissions.allow(permission);
+    let allowed = |permission| {
+        world
+            .admit(&issued.text)
+            .unwrap()
+            .permissions
+            .allow(permission)
+    };
     assert!(allowed(Permission::RecordsWrite) && !allowed(Permission::RecordsRead));
     // A role that changes takes its keys along.
     let both = [Permission::RecordsWrite, Permission::RecordsRead];
@@ -246,10 +261,19 @@ fn roles_of_ones_own() {
     // Nobody gives what they do not have.
     let writer = by(world.admit(&issued.text).unwrap());
     let more = put(&writer, "writer", &[Permission::KeysWrite]);
-    assert!(matches!(more, Err(Error::Escalation { permission: Some(Permission::KeysWrite), .. })));
+    assert!(matches!(
+        more,
+        Err(Error::Escalation {
+            permission: Some(Permission::KeysWrite),
+            ..
+        })
+    ));
     assert!(put(&owner, "evil", &[Permission::Operate]).is_err());
     assert!(put(&owner, "owner", &[]).is_err());
-    assert!(matches!(block_on(account.delete_role(&owner, "writer")), Err(Error::Conflict(_))));
+    assert!(matches!(
+        block_on(account.delete_role(&owner, "writer")),
+        Err(Error::Conflict(_))
+    ));
     block_on(account.revoke_key(&owner, issued.key.number)).unwrap();
     block_on(account.delete_role(&owner, "writer")).unwrap();
 }
@@ -263,7 +287,9 @@ fn a_suspended_account_lets_nobody_in() {
     assert_eq!(world.admit(&issued.text).unwrap_err(), Denial::Suspended);
     block_on(account.suspend(&world.root(), None)).unwrap();
     world.admit(&issued.text).unwrap();
-    let root = block_on(world.accounts.open(AccountId::ROOT)).unwrap().unwrap();
+    let root = block_on(world.accounts.open(AccountId::ROOT))
+        .unwrap()
+        .unwrap();
     assert!(block_on(root.suspend(&world.root(), Some("x"))).is_err());
 }
 
@@ -275,12 +301,25 @@ fn every_change_is_in_a_sound_log() {
     block_on(account.revoke_key(&owner, issued.key.number)).unwrap();
     block_on(account.rename(&owner, "Acme 2")).unwrap();
     let page = block_on(account.audit(0, 100)).unwrap();
-    let actions: Vec<_> = page.entries.iter().map(|(_, linked)| &*linked.entry.action).collect();
-    let expected = ["account.create", "key.create", "key.create", "key.revoke", "account.rename"];
+    let actions: Vec<_> = page
+        .entries
+        .iter()
+        .map(|(_, linked)| &*linked.entry.action)
+        .collect();
+    let expected = [
+        "account.create",
+        "key.create",
+        "key.create",
+        "key.revoke",
+        "account.rename",
+    ];
     assert_eq!(actions, expected);
     assert_eq!(verify_chain(Head::default(), &page.entries), Ok(page.head));
     let text = format!("{page:?}");
-    assert!(!text.contains(&issued.text[10..]), "a secret stands in the log");
+    assert!(
+        !text.contains(&issued.text[10..]),
+        "a secret stands in the log"
+    );
 }
 
 #[test]
@@ -330,7 +369,10 @@ fn keys_of_others_and_nonsense_stay_out() {
     let root = crate::key_text::make(AccountId::ROOT, [9; 32]);
     assert_eq!(world.admit(&root).unwrap_err(), Denial::Unknown);
     assert_eq!(world.admit("").unwrap_err(), Denial::Unknown);
-    assert!(matches!(world.admit(&stranger[..40]), Err(Denial::Malformed(_))));
+    assert!(matches!(
+        world.admit(&stranger[..40]),
+        Err(Denial::Malformed(_))
+    ));
 }
 
 #[test]

@@ -67,9 +67,9 @@ pub(crate) fn decode<T: DeserializeOwned>(key: &[u8], bytes: &[u8]) -> Result<T>
             Ok(_) => Err(corrupt("the value is too long")),
             Err(_) => Err(corrupt("the value does not decode")),
         },
-        Some((&layout, _)) if layout > LAYOUT => {
-            Err(corrupt("the row was written by a later version of QuartzDB"))
-        }
+        Some((&layout, _)) if layout > LAYOUT => Err(corrupt(
+            "the row was written by a later version of QuartzDB",
+        )),
         _ => Err(corrupt("the value has no layout")),
     }
 }

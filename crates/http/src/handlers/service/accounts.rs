@@ -46,12 +46,13 @@ pub(crate) async fn list_accounts(
     QueryString(params): QueryString<WalkParams>,
 ) -> Result<Reply> {
     let limit = page_limit(params.limit, &app.limits)?;
-    let after = match &params.cursor {
-        None => None,
-        Some(cursor) => Some(LIST.after(cursor)?.parse().map_err(|_| {
-            Failure::invalid("the cursor does not name an account").at("cursor")
-        })?),
-    };
+    let after =
+        match &params.cursor {
+            None => None,
+            Some(cursor) => Some(LIST.after(cursor)?.parse().map_err(|_| {
+                Failure::invalid("the cursor does not name an account").at("cursor")
+            })?),
+        };
     let page = app.accounts.list(after, limit).await;
     let (accounts, more) = page.map_err(|error| from_store(&error))?;
     let last = accounts.last().map(Account::id);
@@ -175,7 +176,9 @@ pub(crate) async fn close_account(
     let account = reached(&app, &caller, &id).await?;
     let id = account.id();
     // From now on nobody gets in who could write.
-    let suspended = account.suspend(&caller.by(), Some("closed by its owner")).await;
+    let suspended = account
+        .suspend(&caller.by(), Some("closed by its owner"))
+        .await;
     suspended.map_err(from_service)?;
     drop(account);
     delete_namespaces(&app, id).await?;
@@ -213,7 +216,9 @@ async fn reached(app: &App, caller: &Caller, id: &str) -> Result<Account> {
         return Err(not_found());
     }
     let account = app.accounts.open(wanted).await;
-    account.map_err(|error| from_store(&error))?.ok_or_else(not_found)
+    account
+        .map_err(|error| from_store(&error))?
+        .ok_or_else(not_found)
 }
 
 fn operator(caller: &Caller) -> Result<()> {

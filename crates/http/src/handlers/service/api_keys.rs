@@ -102,7 +102,9 @@ pub(crate) async fn update_api_key(
     let addresses = request.addresses.as_deref();
     let wanted = service::KeyChange {
         name: request.name.clone(),
-        networks: addresses.map(|list| networks(list, &app.limits)).transpose()?,
+        networks: addresses
+            .map(|list| networks(list, &app.limits))
+            .transpose()?,
     };
     let account = account_of(&app, &caller).await?;
     let key = account.change_key(&caller.by(), number, wanted).await;
@@ -162,7 +164,12 @@ pub(crate) async fn revoke_api_key(
 
 fn parse(request: CreateApiKey, limits: &Limits) -> Result<service::NewKey> {
     check_label("name", &request.name, "label_bytes", limits.label_bytes)?;
-    check_label("role", &request.role, "role_name_bytes", limits.role_name_bytes)?;
+    check_label(
+        "role",
+        &request.role,
+        "role_name_bytes",
+        limits.role_name_bytes,
+    )?;
     if request.prefixes.len() > limits.key_scopes {
         return Err(Failure::limit("prefixes", "key_scopes", limits.key_scopes).at("prefixes"));
     }

@@ -41,13 +41,17 @@ pub(crate) async fn list_audit(
     let limit = page_limit(params.limit, &app.limits)?;
     let after = match &params.cursor {
         None => 0,
-        Some(cursor) => LIST.after(cursor)?.parse().map_err(|_| {
-            Failure::invalid("the cursor does not name an entry").at("cursor")
-        })?,
+        Some(cursor) => LIST
+            .after(cursor)?
+            .parse()
+            .map_err(|_| Failure::invalid("the cursor does not name an entry").at("cursor"))?,
     };
     let account = account_of(&app, &caller).await?;
     let page = account.audit(after, limit).await.map_err(from_service)?;
-    let entries = page.entries.into_iter().map(|(sequence, linked)| entry(sequence, linked));
+    let entries = page
+        .entries
+        .into_iter()
+        .map(|(sequence, linked)| entry(sequence, linked));
     Reply::json(&AuditList {
         entries: entries.collect(),
         head_sequence: page.head.sequence,

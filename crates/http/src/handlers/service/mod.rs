@@ -45,7 +45,10 @@ fn permissions_from_wire(names: &[String]) -> Result<Permissions> {
     let permission = |(at, name): (usize, &String)| {
         Permission::named(name).ok_or_else(|| {
             let known: Vec<_> = Permission::ALL.iter().map(|one| one.as_str()).collect();
-            let detail = format!("there is no permission {name:?}; there are {}", known.join(", "));
+            let detail = format!(
+                "there is no permission {name:?}; there are {}",
+                known.join(", ")
+            );
             Failure::invalid(detail).at(format!("permissions[{at}]"))
         })
     };
@@ -53,7 +56,10 @@ fn permissions_from_wire(names: &[String]) -> Result<Permissions> {
 }
 
 fn permissions_to_wire(permissions: Permissions) -> Vec<String> {
-    let mut names: Vec<_> = permissions.iter().map(|one| one.as_str().to_owned()).collect();
+    let mut names: Vec<_> = permissions
+        .iter()
+        .map(|one| one.as_str().to_owned())
+        .collect();
     names.sort_unstable();
     names
 }

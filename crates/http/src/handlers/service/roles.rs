@@ -65,7 +65,12 @@ pub(crate) async fn put_role(
     Json { value: request, .. }: Json<PutRole>,
 ) -> Result<Reply> {
     let most = app.limits.description_bytes;
-    check_text("description", &request.description, "description_bytes", most)?;
+    check_text(
+        "description",
+        &request.description,
+        "description_bytes",
+        most,
+    )?;
     let permissions = permissions_from_wire(&request.permissions)?;
     let wanted = StoredRole {
         permissions,
