@@ -222,15 +222,19 @@ pub(crate) fn from_core(error: Error, place: Place) -> Failure {
 
 /// The failure that an error of an account is to the client.
 pub(crate) fn from_service(error: ServiceError) -> Failure {
-    let code = match &error {
-        ServiceError::Store(error) => return from_store(error),
-        ServiceError::NotFound { what: "role", .. } => ErrorCode::RoleNotFound,
-        ServiceError::NotFound { .. } => ErrorCode::ApiKeyNotFound,
-        ServiceError::Conflict(_) => ErrorCode::Conflict,
-        ServiceError::Escalation { .. } => ErrorCode::PermissionDenied,
-        ServiceError::TooMany { .. } => ErrorCode::LimitExceeded,
-    };
-    Failure::new(code, error.to_string())
+    let detail = error.to_string();
+    match error {
+        ServiceError::Store(error) => from_store(&error),
+        ServiceError::NotFound { what: "role", .. } => {
+            Failure::new(ErrorCode::RoleNotFound, detail)
+        }
+        ServiceError::NotFound { .. } => Failure::new(ErrorCode::ApiKeyNotFound, detail),
+        ServiceError::Conflict(why) => Failure::new(ErrorCode::Conflict, why),
+        ServiceError::Escalation { reason, .. } => {
+            Failure::new(ErrorCode::PermissionDenied, reason)
+        }
+        ServiceError::TooMany { .. } => Failure::new(ErrorCode::LimitExceeded, detail),
+    }
 }
 
 pub(crate) fn from_store(error: &StoreError) -> Failure {
