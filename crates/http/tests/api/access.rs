@@ -22,6 +22,7 @@ pub(crate) fn endpoints() -> Vec<(String, String)> {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "tests have files")]
 fn every_endpoint_is_in_the_committed_matrix() {
     let matrix = role_matrix(&endpoints());
     assert!(
