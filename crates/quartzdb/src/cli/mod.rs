@@ -44,7 +44,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run a server
-    Serve(server::ServeArgs),
+    Serve(Box<server::ServeArgs>),
     /// Start a server with sample data and search it
     Demo(demo::Args),
     /// Check a data directory while no server uses it
@@ -87,7 +87,7 @@ pub(crate) fn main() -> ExitCode {
 
 fn run(command: Command) -> anyhow::Result<()> {
     match command {
-        Command::Serve(args) => server::run(args),
+        Command::Serve(args) => server::run(*args),
         Command::Check(args) => check::run(&args),
         Command::Demo(args) => wait_for(demo::run(args)),
         Command::Get(args) => wait_for(get::run(args)),
