@@ -93,7 +93,8 @@
 //!
 //! # Tests of other machines' leaves
 //!
-//! The tests run every leaf that the machine has. Those of others run in an emulator:
+//! The tests run every leaf that the machine has, and compare what may be stored with bits written down. The
+//! leaves of other machines run in an emulator:
 //!
 //! ```text
 //! CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc \
