@@ -166,8 +166,14 @@ async fn open_paths_need_no_key() {
         "/openapi.json",
         "/docs",
     ] {
-        api.get(path).unsigned().await.expect(200);
         let wrong = api.get(path).unsigned().header("x-api-key", "qz_wrong");
-        wrong.await.expect(200);
+        for answer in [api.get(path).unsigned().await, wrong.await] {
+            // A host that is no process of its own has no metrics.
+            if path == "/metrics" && answer.status == 404 {
+                answer.problem("route_not_found");
+            } else {
+                answer.expect(200);
+            }
+        }
     }
 }

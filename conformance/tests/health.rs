@@ -15,7 +15,13 @@ async fn probes_say_yes() {
 async fn metrics_are_in_the_prometheus_format() {
     let space = Space::new();
     space.put("k", "x").await.expect(201);
-    let answer = space.api.get("/metrics").unsigned().await.expect(200);
+    let answer = space.api.get("/metrics").unsigned().await;
+    if answer.status == 404 {
+        // A host that is no process of its own says so.
+        answer.problem("route_not_found");
+        return;
+    }
+    let answer = answer.expect(200);
     assert!(answer.header("content-type").starts_with("text/plain"));
     let text = String::from_utf8(answer.body.clone()).expect("UTF-8");
     let mut samples = 0;

@@ -3,6 +3,7 @@
 mod bench;
 mod cache;
 mod conformance;
+mod edge;
 mod fuzz;
 mod openapi;
 mod process;
@@ -30,6 +31,9 @@ enum Command {
     Test(test::Args),
     /// The black-box suite against a server, by default one of its own
     Conformance(conformance::Args),
+    /// Build, serve, test or deploy the Cloudflare Worker
+    #[command(subcommand)]
+    Edge(edge::Args),
     /// Feed every parser with mutated input until one of them fails
     Fuzz(fuzz::Args),
     /// Check what no compiler checks: file lengths, the crate map, forbidden words
@@ -44,6 +48,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Test(args) => test::run(&args),
         Command::Conformance(args) => conformance::run(&args),
+        Command::Edge(args) => edge::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Tidy => tidy::run(),
         Command::Bench(args) => bench::run(&args),

@@ -4,6 +4,7 @@ use anyhow::{Result, anyhow};
 
 use crate::{
     conformance::{self, nextest},
+    edge,
     process::{self, cargo, program},
     schemathesis,
     server::{self, Server},
@@ -81,6 +82,7 @@ fn all(args: &Args, steps: &mut Steps) -> Result<()> {
         conformance::tally,
     )?;
     from_outside(steps)?;
+    at_the_edge(steps, &wasm)?;
     if args.crash {
         steps.run_tests(
             "crash",
@@ -116,6 +118,39 @@ fn from_outside(steps: &mut Steps) -> Result<()> {
         "the data are damaged or the stop is not clean; keep the data directory",
         || server.stop_and_check(),
     )
+}
+
+/// The same engine on Cloudflare's runtime.
+fn at_the_edge(steps: &mut Steps, wasm: &Wasm) -> Result<()> {
+    let worker = steps.run(
+        "edge build",
+        "repeat with `cargo xtask edge build`; a Worker over 3 MB has a dependency too many",
+        || edge::build(wasm),
+    )?;
+    steps.run(
+        "edge faults",
+        "repeat with `cargo xtask edge test`; the tests are in xtask/edge/edge.test.mjs",
+        || edge::faults(wasm),
+    )?;
+    let mut runtime = steps.run("edge runtime", "see its log above", || edge::start(&worker))?;
+    steps.run_tests(
+        "edge conformance",
+        "repeat with `cargo xtask edge dev` and `cargo xtask conformance --url … --api-key …`",
+        || runtime.watch(|runtime| conformance::suite(&runtime.url, &runtime.api_key)),
+        conformance::tally,
+    )?;
+    steps.run(
+        "same answers",
+        "the engine differs between hosts; the request that shows it is in the message",
+        || {
+            let mut native = Server::start()?;
+            native.watch(|native| edge::same_answers(native, &runtime))?;
+            native.stop_and_check()
+        },
+    )?;
+    steps.run("edge stop", "workerd did not end by itself", || {
+        runtime.stop()
+    })
 }
 
 /// Advisories are left out: they need a database from the network, and appear without a change of

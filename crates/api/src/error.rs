@@ -93,6 +93,8 @@ error_codes! {
     RoleNotFound = "role_not_found", 404, "Role not found";
     /// There is nothing at this path.
     RouteNotFound = "route_not_found", 404, "No such path";
+    /// What must be done at once concerns records of several partitions.
+    SpansPartitions = "spans_partitions", 400, "Request spans partitions";
     /// Stored data is damaged; it is not served.
     StorageCorrupt = "storage_corrupt", 500, "Stored data is damaged";
     /// The disk is full; reads go on.

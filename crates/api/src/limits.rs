@@ -59,6 +59,8 @@ pub struct Limits {
     pub key_scopes: usize,
     /// Seconds that a rotated key still opens.
     pub rotation_grace_seconds: u64,
+    /// Partitions of a namespace.
+    pub partitions: u16,
 }
 
 /// The limits of an unconfigured server, and the ceiling of every configuration.
@@ -89,6 +91,8 @@ pub const MAX: Limits = Limits {
     role_name_bytes: 64,
     key_scopes: 100,
     rotation_grace_seconds: 30 * 24 * 60 * 60,
+    // At the edge each is a request of its own, and a Worker may make 50 for one of its own.
+    partitions: 32,
 };
 
 // A record at its limits fits in a request, a page and an import line.

@@ -116,6 +116,11 @@ pub struct NamespaceConfig {
     pub metric: Metric,
     /// Which metadata fields filters can use: `"all"` or a list of names.
     pub indexed_fields: IndexedFields,
+    /// Into how many parts the records are divided by their ids, 1 to 32; 1 if absent. Needs
+    /// `dimension`. A batch concerns one part.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 32)]
+    pub partitions: Option<u16>,
 }
 
 /// A namespace with its exact counts.

@@ -60,6 +60,12 @@ pub(crate) fn caller(parts: &Parts) -> Result<&Caller> {
     })
 }
 
+/// The credential of a request with these headers, if it has one, for what forwards requests.
+#[must_use]
+pub fn credential_in(headers: &HeaderMap) -> Option<Credential<'_>> {
+    credential(headers).ok()
+}
+
 /// The credential of a request.
 pub(crate) fn credential(headers: &HeaderMap) -> Result<Credential<'_>> {
     let value = if let Some(value) = headers.get(header::AUTHORIZATION) {

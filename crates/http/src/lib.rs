@@ -23,12 +23,16 @@ pub mod fuzzing;
 mod handlers;
 mod middleware;
 mod openapi;
+mod partition;
+mod placement;
 mod problem;
 mod router;
 mod state;
 
 pub use self::{
     access::role_matrix,
+    partition::{Partitioned, Partitions, gather, only_partition, partition_of},
+    placement::{Subject, subject},
     router::{openapi_document, router},
     state::{ApiState, Host},
 };

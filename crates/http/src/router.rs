@@ -159,7 +159,7 @@ async fn no_method() -> Result<()> {
     ))
 }
 
-fn cors(origins: &[HeaderValue]) -> Option<CorsLayer> {
+pub(crate) fn cors(origins: &[HeaderValue]) -> Option<CorsLayer> {
     if origins.is_empty() {
         return None;
     }

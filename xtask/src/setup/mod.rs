@@ -17,7 +17,7 @@ pub(crate) use self::{
     debian::need,
     python::{environment, python},
     tools::{Tool, tool},
-    wasm::{TARGET, Wasm},
+    wasm::{TARGET, Wasm, prepare as wasm},
 };
 
 /// Prepares for `cargo xtask test`; gives what checks the portable crates.

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::process::{output, program};
 
 /// A crate of ours and those of ours that it may depend on.
-const MAP: [(&str, &[&str]); 11] = [
+const MAP: [(&str, &[&str]); 12] = [
     ("quartz-kernels", &[]),
     ("quartz-core", &["quartz-kernels"]),
     ("quartz-engines", &["quartz-core"]),
@@ -30,6 +30,10 @@ const MAP: [(&str, &[&str]); 11] = [
         ],
     ),
     ("quartz-client", &["quartz-api"]),
+    (
+        "quartz-worker",
+        &["quartz-http", "quartz-service", "quartz-core", "quartz-api"],
+    ),
     // It must not share a mistake with what it tests.
     ("quartz-conformance", &[]),
     (

@@ -58,6 +58,18 @@ impl Directory {
         Ok(done)
     }
 
+    /// When the next record of an open namespace expires, so that [`maintain`](Self::maintain) has
+    /// something to do. Costs a look at each.
+    #[must_use]
+    pub fn next_expiry(&self) -> Option<u64> {
+        let open = self
+            .shared
+            .open
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        open.values().filter_map(Namespace::next_expiry).min()
+    }
+
     fn handles(&self) -> Vec<Namespace> {
         let open = self
             .shared

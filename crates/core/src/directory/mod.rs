@@ -83,7 +83,7 @@ impl Directory {
         spawn: Spawn,
     ) -> Result<Self> {
         let snapshot = store.snapshot().await?;
-        check_format(&*store, &*snapshot).await?;
+        check_format(&*snapshot).await?;
         let next_number = next_number(&*snapshot).await?;
         let (open, next_number) = (RwLock::default(), Mutex::new(next_number));
         Ok(Self {
@@ -195,6 +195,31 @@ impl Directory {
         Ok(true)
     }
 
+    /// Enters a namespace that another store holds, so that [`list`](Self::list) names it with the
+    /// time of its creation. Entering it again changes the time.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn enter(&self, name: &str, created_at: u64) -> Result<()> {
+        let mut next_number = self.shared.next_number.lock().await;
+        let key = catalog::name_key(name);
+        let stored = self.shared.store.snapshot().await?.get(&key).await?;
+        let number = match stored {
+            Some(value) => {
+                catalog::number(&value).map_err(|why| StoreError::corrupt_row(&key, why))?
+            }
+            None => take_number(&mut next_number)?,
+        };
+        let meta = Meta {
+            created_at,
+            ..Meta::default()
+        };
+        let mut batch = catalog_rows(key, number);
+        let meta_key = [catalog::namespace_prefix(number), keys::meta::key()].concat();
+        batch.put(meta_key, meta.encode());
+        Ok(self.shared.store.commit(batch, Durability::Disk).await?)
+    }
+
     /// Sums over the namespaces that are open. Costs a look at each.
     #[must_use]
     pub fn totals(&self) -> Totals {
@@ -261,13 +286,8 @@ impl Directory {
                 store(catalog::number(&value).map_err(|why| StoreError::corrupt_row(&key, why))?)
             }
             None if create => {
-                let number = *next_number;
-                *next_number = number.checked_add(1).ok_or_else(|| {
-                    StoreError::Refused("the store has had 2^32 namespaces".into())
-                })?;
-                let mut catalog_row = Batch::default();
-                catalog_row.put(key, number.to_be_bytes().to_vec());
-                store(number).founded_with(catalog_row)
+                let number = take_number(next_number)?;
+                store(number).founded_with(catalog_rows(key, number))
             }
             None => return Ok(None),
         };
@@ -284,11 +304,18 @@ impl Directory {
     }
 }
 
-async fn check_format(store: &dyn Store, snapshot: &dyn Snapshot) -> Result<()> {
+/// What the first commit of a namespace writes beside its own rows. The format goes with it: a store
+/// that is only looked at stays empty.
+fn catalog_rows(name_key: Vec<u8>, number: u32) -> Batch {
+    let mut batch = Batch::default();
+    batch.put(FORMAT_KEY, FORMAT_VERSION.to_be_bytes().to_vec());
+    batch.put(name_key, number.to_be_bytes().to_vec());
+    batch
+}
+
+async fn check_format(snapshot: &dyn Snapshot) -> Result<()> {
     let Some(value) = snapshot.get(FORMAT_KEY).await? else {
-        let mut batch = Batch::default();
-        batch.put(FORMAT_KEY, FORMAT_VERSION.to_be_bytes().to_vec());
-        return Ok(store.commit(batch, Durability::Disk).await?);
+        return Ok(());
     };
     match value.first_chunk().map(|bytes| u32::from_be_bytes(*bytes)) {
         Some(version) if version <= FORMAT_VERSION => Ok(()),
@@ -299,6 +326,14 @@ async fn check_format(store: &dyn Store, snapshot: &dyn Snapshot) -> Result<()> 
         .into()),
         None => Err(StoreError::corrupt_row(FORMAT_KEY, "not a version").into()),
     }
+}
+
+fn take_number(next: &mut u32) -> Result<u32> {
+    let number = *next;
+    *next = number
+        .checked_add(1)
+        .ok_or_else(|| StoreError::Refused("the store has had 2^32 namespaces".into()))?;
+    Ok(number)
 }
 
 /// One more than the highest number in the catalog and the tombstones.

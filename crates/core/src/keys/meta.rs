@@ -1,7 +1,7 @@
 //! `Meta`: what a namespace is. One row, without which the namespace does not exist.
 //! Value: format `u32`; version `u64`; creation in milliseconds since 1970 `u64`; records, vectors, values,
 //! bytes `u64` each; dimension `u32`, 0 for unknown; metric `u8`; number of indexed fields `u16` plus one, 0
-//! for all; each field: length `u8`, name.
+//! for all; each field: length `u8`, name; number of partitions `u16`, left out if it is 1.
 
 use bytes::Bytes;
 
@@ -10,7 +10,7 @@ use super::{
     codec::{Malformed, Reader},
 };
 use crate::{
-    namespace::{Config, IndexedFields},
+    namespace::{Config, IndexedFields, Partitions},
     vector::Metric,
 };
 
@@ -97,6 +97,9 @@ impl Meta {
                 }
             }
         }
+        if self.config.partitions != Partitions::default() {
+            value.extend(self.config.partitions.get().to_be_bytes());
+        }
         value
     }
 
@@ -135,11 +138,19 @@ impl Meta {
                     .collect::<Result<_, _>>()?,
             ),
         };
+        let partitions = match reader.remaining() {
+            0 => Partitions::default(),
+            _ => match Partitions::new(reader.u16()?) {
+                Some(number) if number != Partitions::default() => number,
+                _ => return Err("the number of partitions is not one above 1"),
+            },
+        };
         reader.finish()?;
         let config = Config {
             dimension,
             metric,
             indexed_fields,
+            partitions,
         };
         Ok(Self {
             version,
@@ -162,12 +173,14 @@ mod tests {
             numbers in any::<[u64; 6]>(),
             dimension in prop::option::of(1..20_000_u32),
             metric in prop::sample::select(vec![Metric::Cosine, Metric::Dot, Metric::Euclidean]),
+            partitions in 1..=u16::MAX,
             names in prop::option::of(prop::collection::btree_set("[a-zé]{1,20}", 0..5)),
         ) {
             let [version, created_at, records, vectors, values, bytes] = numbers;
             let indexed_fields = names.map_or(IndexedFields::All, IndexedFields::Only);
             let counts = Counts { records, vectors, values, bytes };
-            let config = Config { dimension, metric, indexed_fields };
+            let partitions = Partitions::new(partitions).unwrap();
+            let config = Config { dimension, metric, indexed_fields, partitions };
             let meta = Meta { version, created_at, counts, config };
             assert_eq!(Meta::decode(meta.encode().into()).unwrap(), meta);
         }

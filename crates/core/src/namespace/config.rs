@@ -11,6 +11,36 @@ pub struct Config {
     pub metric: Metric,
     /// Which metadata fields filters can use.
     pub indexed_fields: IndexedFields,
+    /// Into how many parts a host may divide the records by their ids.
+    pub partitions: Partitions,
+}
+
+/// A number of partitions, at least 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Partitions(u16);
+
+impl Partitions {
+    /// `number` partitions; `None` stands for too few.
+    #[must_use]
+    pub const fn new(number: u16) -> Option<Self> {
+        if number == 0 {
+            None
+        } else {
+            Some(Self(number))
+        }
+    }
+
+    /// How many.
+    #[must_use]
+    pub const fn get(self) -> u16 {
+        self.0
+    }
+}
+
+impl Default for Partitions {
+    fn default() -> Self {
+        Self(1)
+    }
 }
 
 /// Which metadata fields filters can use.
@@ -46,6 +76,9 @@ impl Config {
         }
         if self.metric != existing.metric {
             return Some(format!("its metric is {}", existing.metric));
+        }
+        if self.partitions != existing.partitions {
+            return Some(format!("its partitions are {}", existing.partitions.get()));
         }
         (self.indexed_fields != existing.indexed_fields)
             .then(|| "its indexed_fields are others".to_owned())

@@ -32,7 +32,7 @@ pub use self::{
         Action, Change, Contents, Expiry, Idempotency, MetadataLimits, Operation, Outcome, Patch,
         Precondition, Write, Written,
     },
-    config::{Config, Description, IndexedFields},
+    config::{Config, Description, IndexedFields, Partitions},
     query::{Answer, Effort, Match, Plan, PlanKind, Query, Target},
     view::{Key, ListPage, ListRange, View},
     writer::Writer,
@@ -130,6 +130,13 @@ impl Namespace {
     #[must_use]
     pub fn exists(&self) -> bool {
         self.shared.state.load().meta.is_some()
+    }
+
+    /// When the namespace was created, milliseconds since 1970; `None` if it does not exist.
+    #[must_use]
+    pub fn created_at(&self) -> Option<u64> {
+        let state = self.shared.state.load();
+        state.meta.as_ref().map(|meta| meta.created_at)
     }
 
     /// Sums over the stored records, expired ones that are not yet swept included.

@@ -3,7 +3,7 @@
 use quartz_api as wire;
 use quartz_core::{
     Metric,
-    namespace::{Config, Description, IndexedFields},
+    namespace::{Config, Description, IndexedFields, Partitions},
 };
 
 use super::metadata::check_name;
@@ -23,6 +23,7 @@ pub(crate) fn config_from_wire(
     {
         return Err(Failure::limit("dimension", "dimension", limits.dimension).at("dimension"));
     }
+    let partitions = partitions(&config, limits)?;
     let indexed_fields = match config.indexed_fields {
         wire::IndexedFields::All => IndexedFields::All,
         wire::IndexedFields::Only(names) => {
@@ -48,7 +49,27 @@ pub(crate) fn config_from_wire(
         dimension: config.dimension,
         metric,
         indexed_fields,
+        partitions,
     })
+}
+
+fn partitions(config: &wire::NamespaceConfig, limits: &wire::Limits) -> Result<Partitions> {
+    let Some(number) = config.partitions else {
+        return Ok(Partitions::default());
+    };
+    let most = limits.partitions;
+    if number > most {
+        return Err(Failure::limit("partitions", "partitions", most).at("partitions"));
+    }
+    let number = Partitions::new(number)
+        .ok_or_else(|| Failure::invalid("partitions must be at least 1").at("partitions"))?;
+    if number != Partitions::default() && config.dimension.is_none() {
+        return Err(Failure::invalid(
+            "a namespace with partitions needs its dimension: no first vector decides it for all",
+        )
+        .at("dimension"));
+    }
+    Ok(number)
 }
 
 /// A namespace as it is described to clients.
@@ -69,6 +90,7 @@ pub(crate) fn namespace_to_wire(name: String, description: Description) -> wire:
                     wire::IndexedFields::Only(names.into_iter().collect())
                 }
             },
+            partitions: Some(config.partitions.get()).filter(|number| *number > 1),
         },
         records: description.records,
         vectors: description.vectors,

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use axum::body::Body;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use flate2::write::MultiGzDecoder;
 use http::{HeaderMap, HeaderValue, header};
 use http_body_util::BodyExt as _;
@@ -64,17 +64,24 @@ pub(crate) async fn read(headers: &HeaderMap, body: Body, limit: BodyLimit) -> R
     } else {
         0
     };
-    let mut whole = BytesMut::with_capacity(expected.max(first.len() + second.len()));
+    let mut whole = Vec::with_capacity(expected.max(first.len() + second.len()));
     whole.extend_from_slice(&first);
     whole.extend_from_slice(&second);
+    drop((first, second));
     while let Some(piece) = reader
         .next(limit.bytes)
         .await
         .map_err(|stop| stop.into_failure(limit))?
     {
+        let needed = whole.len() + piece.len();
+        if needed > whole.capacity() {
+            // Twice as much, but no more than a body may have: memory is short at the edge.
+            let capacity = needed.max((2 * needed).min(limit.bytes));
+            whole.reserve_exact(capacity - whole.len());
+        }
         whole.extend_from_slice(&piece);
     }
-    Ok(whole.freeze())
+    Ok(whole.into())
 }
 
 /// Packed bytes that are unpacked in one step. At most about a thousand times as many come out.

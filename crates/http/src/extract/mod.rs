@@ -11,6 +11,8 @@ pub(crate) use self::{
     conditions::{ReadCondition, WriteCondition, etag},
     json::{Json, parse},
     options::{ReadOptions, WriteOptions},
-    path::{AccountPath, KeyPath, Name, NamespacePath, NumberPath, RolePath, check_id},
+    path::{
+        AccountPath, KeyPath, Name, NamespacePath, NumberPath, RolePath, check_id, check_namespace,
+    },
     query::{PageParams, PutParams, QueryString, WalkParams, check_prefix, page_limit},
 };

@@ -151,7 +151,8 @@ pub(crate) fn check_id(what: &str, id: &str, most: usize) -> Result<()> {
     Ok(())
 }
 
-fn check_namespace(name: &str, most: usize) -> Result<()> {
+/// The name of a namespace.
+pub(crate) fn check_namespace(name: &str, most: usize) -> Result<()> {
     if name.len() > most {
         return Err(
             Failure::limit("the namespace's name", "namespace_name_bytes", most).at("namespace"),

@@ -4,7 +4,7 @@ use quartz_api::{
 };
 use quartz_core::namespace::{Action, Change, Operation, Outcome, Precondition};
 
-use super::{Reply, write};
+use super::{Reply, one_partition, write};
 use crate::{
     convert::{RecordParts, WireValue, expiry, precondition},
     extract::{Json, NamespacePath, WriteOptions, check_id},
@@ -14,7 +14,7 @@ use crate::{
 };
 
 refuses!(Refusals: InvalidRequest LimitExceeded DimensionMismatch VectorInvalid RecordNotFound
-    PreconditionFailed BodyTooLarge UnsupportedMediaType IdempotencyKeyReused StorageFull);
+    SpansPartitions PreconditionFailed BodyTooLarge UnsupportedMediaType IdempotencyKeyReused StorageFull);
 
 /// Do several things at once
 ///
@@ -49,6 +49,10 @@ pub(crate) async fn batch(
     let options = options.body(&bytes);
     drop(bytes);
     let operations = operations(request, &app.limits)?;
+    if operations.len() > 1 {
+        let ids = operations.iter().map(|operation| &operation.id[..]);
+        one_partition(&app, &name, "a batch", ids).await?;
+    }
     let change = options.write(Change::Apply(operations));
     let written = write(&app, &name, change, Place::Operations).await?;
     let results = written.outcomes.iter().map(|outcome| match outcome {

@@ -25,7 +25,7 @@ use crate::{
 refuses!(Refusals: InvalidRequest LimitExceeded NamespaceNotFound VersionNotReached);
 
 /// Content type of JSON Lines.
-pub(super) const LINES: &str = "application/x-ndjson";
+pub(crate) const LINES: &str = "application/x-ndjson";
 /// Records read at once; core ends a page earlier if they are large.
 const PAGE_RECORDS: usize = 256;
 

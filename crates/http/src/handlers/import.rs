@@ -105,7 +105,7 @@ pub(crate) async fn import(
     Ok(Reply::json(&body)?.version(body.version))
 }
 
-fn check_content_type(headers: &http::HeaderMap) -> Result<()> {
+pub(crate) fn check_content_type(headers: &http::HeaderMap) -> Result<()> {
     let value = headers
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok());
@@ -230,7 +230,7 @@ fn operation(line: &[u8], limits: &Limits) -> Result<Operation> {
 }
 
 /// A body line by line, with one line in memory.
-struct Lines {
+pub(crate) struct Lines {
     reader: BodyReader,
     buffer: BytesMut,
     /// Bytes of the buffer that are known to hold no line end.
@@ -241,7 +241,7 @@ struct Lines {
 }
 
 impl Lines {
-    fn new(reader: BodyReader, limits: &Limits) -> Self {
+    pub(crate) fn new(reader: BodyReader, limits: &Limits) -> Self {
         let most = limits.import_line_bytes;
         Self {
             reader,
@@ -254,7 +254,7 @@ impl Lines {
     }
 
     /// The next line that is not blank, with its number from 1.
-    async fn next(&mut self) -> Result<Option<(u64, Bytes)>> {
+    pub(crate) async fn next(&mut self) -> Result<Option<(u64, Bytes)>> {
         loop {
             let end = self.buffer[self.searched..]
                 .iter()

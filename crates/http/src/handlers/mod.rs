@@ -25,8 +25,8 @@ mod reply;
 mod slices;
 mod target;
 
+pub(crate) use self::reply::Reply;
 use self::{
-    reply::Reply,
     slices::in_slices,
-    target::{existing, pointed, view, write},
+    target::{existing, one_partition, pointed, view, write},
 };

@@ -19,7 +19,7 @@ refuses!(Refusals: InvalidRequest LimitExceeded DimensionMismatch VectorInvalid 
 /// What recall can be aimed at.
 const RECALL: std::ops::RangeInclusive<f32> = 0.9..=0.999;
 /// Matches of a query that does not say how many.
-const DEFAULT_TOP_K: usize = 10;
+pub(crate) const DEFAULT_TOP_K: usize = 10;
 
 /// Find the nearest records
 ///

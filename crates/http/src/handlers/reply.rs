@@ -13,14 +13,14 @@ pub(crate) struct Reply(Response);
 
 impl Reply {
     /// A status and nothing more.
-    pub(super) fn empty(status: StatusCode) -> Self {
+    pub(crate) fn empty(status: StatusCode) -> Self {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = status;
         Self(response)
     }
 
     /// 200 with a body.
-    pub(super) fn json<T: Serialize>(body: &T) -> Result<Self> {
+    pub(crate) fn json<T: Serialize>(body: &T) -> Result<Self> {
         let bytes = serde_json::to_vec(body).map_err(|error| {
             tracing::error!(%error, "an answer could not be written as JSON");
             Failure::new(
@@ -35,25 +35,25 @@ impl Reply {
     }
 
     /// Another status.
-    pub(super) fn status(mut self, status: StatusCode) -> Self {
+    pub(crate) fn status(mut self, status: StatusCode) -> Self {
         *self.0.status_mut() = status;
         self
     }
 
     /// Tells the namespace's version.
-    pub(super) fn version(self, version: u64) -> Self {
+    pub(crate) fn version(self, version: u64) -> Self {
         self.header(VERSION, version.into())
     }
 
     /// Tells that an earlier request did the work.
-    pub(super) fn replayed(self, replayed: bool) -> Self {
+    pub(crate) fn replayed(self, replayed: bool) -> Self {
         if !replayed {
             return self;
         }
         self.header(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"))
     }
 
-    pub(super) fn header(mut self, name: &'static str, value: HeaderValue) -> Self {
+    pub(crate) fn header(mut self, name: &'static str, value: HeaderValue) -> Self {
         self.0.headers_mut().insert(name, value);
         self
     }

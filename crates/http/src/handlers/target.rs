@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 use crate::{
     extract::{Name, ReadOptions},
     filter,
+    partition::check_one_partition,
     problem::{Failure, Place, Result, from_core},
     state::App,
 };
@@ -68,6 +69,22 @@ pub(super) async fn write(app: &App, name: &Name, write: Write, place: Place) ->
             version => failure.version(version),
         }
     })
+}
+
+/// Refuses a write that is atomic and concerns several partitions of the namespace.
+pub(super) async fn one_partition<'a>(
+    app: &App,
+    name: &Name,
+    what: &str,
+    ids: impl IntoIterator<Item = &'a str>,
+) -> Result<()> {
+    let namespace = app.directory.open(name.qualified()).await;
+    let namespace = namespace.map_err(|error| from_core(error, Place::Request))?;
+    let config = namespace.map(|namespace| namespace.view().config());
+    match config.map_or(1, |config| config.partitions.get()) {
+        1 => Ok(()),
+        partitions => check_one_partition(what, partitions, ids),
+    }
 }
 
 /// Makes a failure about a field that is not indexed point into the request's filter.

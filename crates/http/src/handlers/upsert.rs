@@ -8,7 +8,7 @@ use quartz_core::{
     namespace::{Action, Change, Operation, Outcome, Precondition},
 };
 
-use super::{Reply, pointed, write};
+use super::{Reply, one_partition, pointed, write};
 use crate::{
     convert::{RecordParts, WireValue, expiry, precondition},
     extract::{Json, Name, NamespacePath, WriteOptions, check_id},
@@ -19,8 +19,11 @@ use crate::{
 };
 
 refuses!(Refusals: InvalidRequest LimitExceeded DimensionMismatch VectorInvalid FilterInvalid
-    FieldNotIndexed PreconditionFailed BodyTooLarge UnsupportedMediaType IdempotencyKeyReused
+    FieldNotIndexed SpansPartitions PreconditionFailed BodyTooLarge UnsupportedMediaType IdempotencyKeyReused
     StorageFull);
+
+/// An upsert that is refused as a whole if one of its records is.
+pub(crate) const CONDITIONAL: &str = "an upsert with if_version or if_absent";
 
 /// Store records
 ///
@@ -60,6 +63,16 @@ pub(crate) async fn upsert(
         check_indexed(&app, &name, filter)
             .await
             .map_err(|failure| pointed(failure, raw_condition.as_deref(), "condition"))?;
+    }
+    let conditional = |operation: &Operation| {
+        matches!(
+            operation.precondition,
+            Precondition::Version(_) | Precondition::Absent
+        )
+    };
+    if operations.len() > 1 && operations.iter().any(conditional) {
+        let ids = operations.iter().map(|operation| &operation.id[..]);
+        one_partition(&app, &name, CONDITIONAL, ids).await?;
     }
     let change = options.write(Change::Apply(operations));
     let written = write(&app, &name, change, Place::Records).await?;

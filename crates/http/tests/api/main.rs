@@ -12,5 +12,6 @@ mod docs;
 mod edge;
 mod keys;
 mod lines;
+mod partitions;
 mod records;
 mod support;

@@ -91,6 +91,7 @@ pub(crate) struct Api {
     router: Router,
 }
 
+#[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
@@ -103,6 +104,16 @@ impl Api {
     }
 
     pub(crate) fn with(setup: Setup) -> Self {
+        let router = router(Self::state(setup), Router::new());
+        Self { router }
+    }
+
+    pub(crate) fn into_router(self) -> Router {
+        self.router
+    }
+
+    /// What a router is built from.
+    pub(crate) fn state(setup: Setup) -> ApiState {
         let store = Arc::new(MemoryStore::default());
         let clock = Arc::new(ManualClock::new(1_000_000));
         #[expect(clippy::disallowed_methods, reason = "this host has threads")]
@@ -116,7 +127,7 @@ impl Api {
         let accounts = Accounts::new(store.clone(), ports, RootKey::new(KEY));
         let accounts = block_on(accounts).unwrap();
         let directory = Directory::new(store, clock, VectorCache::new(1 << 20), spawn);
-        let state = ApiState {
+        ApiState {
             directory: block_on(directory).unwrap(),
             limits: setup.limits,
             accounts: accounts.clone(),
@@ -128,21 +139,11 @@ impl Api {
                 .iter()
                 .map(|origin| origin.parse().unwrap())
                 .collect(),
-        };
-        Self {
-            router: router(state, axum::Router::new()),
         }
     }
 
     pub(crate) fn send(&self, request: Request<Body>) -> Answer {
-        let response = self.open(request);
-        let (parts, body) = response.into_parts();
-        let body = block_on(body.collect()).unwrap().to_bytes();
-        Answer {
-            status: parts.status,
-            headers: parts.headers,
-            body,
-        }
+        Answer::read(self.open(request))
     }
 
     /// The answer with its body not yet read.
@@ -183,6 +184,17 @@ impl Api {
 }
 
 impl Answer {
+    /// The answer with its whole body.
+    pub(crate) fn read(response: axum::response::Response) -> Self {
+        let (parts, body) = response.into_parts();
+        let body = block_on(body.collect()).unwrap().to_bytes();
+        Self {
+            status: parts.status,
+            headers: parts.headers,
+            body,
+        }
+    }
+
     #[track_caller]
     pub(crate) fn expect(self, status: u16) -> Self {
         assert_eq!(self.status, status, "{:?} {:?}", self.headers, self.body);

@@ -53,6 +53,9 @@ pub(super) struct CreateArgs {
     /// The metadata fields filters can use; all of them if not given
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     indexed_fields: Option<Vec<String>>,
+    /// Parts that the records are divided into by their ids; needs the dimension
+    #[arg(long)]
+    partitions: Option<u16>,
     #[command(flatten)]
     connect: Connect,
 }
@@ -125,6 +128,7 @@ async fn create(args: CreateArgs) -> anyhow::Result<()> {
         indexed_fields: args
             .indexed_fields
             .map_or(IndexedFields::All, IndexedFields::Only),
+        partitions: args.partitions,
     };
     let info = args.connect.namespace(&args.name)?.create(&config).await?;
     show(&info, args.connect.json)

@@ -1,0 +1,210 @@
+//! Requests and answers between JavaScript and the router.
+//!
+//! A crossing costs more than a copy, so a head crosses as one string: names and values in turn, a line
+//! each. Bodies up to 1 MiB cross whole; longer ones, and those of unknown length, piece by piece.
+
+use std::convert::Infallible;
+
+use axum::{
+    body::{Body, BodyDataStream, HttpBody as _},
+    extract::Request,
+    response::Response,
+};
+use bytes::Bytes;
+use futures::{StreamExt as _, stream};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
+use http_body_util::BodyExt as _;
+use js_sys::{Array, Function, Promise, Reflect, Uint8Array};
+use quartz_http::auth::ClientAddress;
+use send_wrapper::SendWrapper;
+use tower::{Service, ServiceExt as _};
+use wasm_bindgen::{JsCast as _, prelude::*};
+use wasm_bindgen_futures::JsFuture;
+
+#[wasm_bindgen]
+extern "C" {
+    /// What `body.getReader()` gives.
+    #[wasm_bindgen(extends = js_sys::Object)]
+    type Reader;
+
+    #[wasm_bindgen(method, catch)]
+    fn read(this: &Reader) -> Result<Promise, JsValue>;
+}
+
+/// The rest of an answer that comes piece by piece.
+#[wasm_bindgen]
+pub struct Pieces(BodyDataStream);
+
+#[wasm_bindgen]
+impl Pieces {
+    /// The next piece; `undefined` at the end.
+    ///
+    /// # Errors
+    /// When the answer breaks off.
+    pub async fn next(&mut self) -> Result<Option<Uint8Array>, JsError> {
+        match self.0.next().await {
+            None => Ok(None),
+            Some(Ok(piece)) => Ok(Some(Uint8Array::from(&piece[..]))),
+            Some(Err(error)) => Err(JsError::new(&error.to_string())),
+        }
+    }
+}
+
+/// Answers a request: `[status, headers, body]`, where the body is nothing, bytes or [`Pieces`].
+pub(crate) async fn answer<S>(
+    service: S,
+    method: &str,
+    target: &str,
+    headers: &str,
+    body: JsValue,
+) -> Result<Array, JsValue>
+where
+    S: Service<Request, Response = Response, Error = Infallible>,
+{
+    let request = request(method, target, headers, body).map_err(|error| JsError::new(&error))?;
+    match service.oneshot(request).await {
+        Ok(response) => reply(response).await,
+        Err(never) => match never {},
+    }
+}
+
+fn request(method: &str, target: &str, headers: &str, body: JsValue) -> Result<Request, String> {
+    let method = Method::from_bytes(method.as_bytes()).map_err(|error| error.to_string())?;
+    let uri: Uri = target
+        .parse()
+        .map_err(|error| format!("{target}: {error}"))?;
+    let mut request = Request::new(to_body(body));
+    *request.method_mut() = method;
+    *request.uri_mut() = uri;
+    read_lines(headers, request.headers_mut())?;
+    // The platform writes it over whatever a client sends.
+    let address = request.headers().get("cf-connecting-ip");
+    let address = address.and_then(|address| address.to_str().ok()?.parse().ok());
+    if let Some(address) = address {
+        request.extensions_mut().insert(ClientAddress(address));
+    }
+    Ok(request)
+}
+
+fn read_lines(text: &str, headers: &mut HeaderMap) -> Result<(), String> {
+    let mut lines = text.split('\n');
+    while let (Some(name), Some(value)) = (lines.next(), lines.next()) {
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|error| error.to_string())?;
+        let value = header_value(value).map_err(|error| error.to_string())?;
+        headers.append(name, value);
+    }
+    Ok(())
+}
+
+fn to_lines(headers: &HeaderMap) -> String {
+    let mut lines = String::with_capacity(256);
+    for (name, value) in headers {
+        lines.push_str(name.as_str());
+        lines.push('\n');
+        match value.to_str() {
+            Ok(text) => lines.push_str(text),
+            Err(_) => lines.extend(value.as_bytes().iter().map(|&byte| char::from(byte))),
+        }
+        lines.push('\n');
+    }
+    lines
+}
+
+/// JavaScript shows each byte of a header as the character of that number.
+fn header_value(text: &str) -> Result<HeaderValue, http::header::InvalidHeaderValue> {
+    if text.is_ascii() {
+        return HeaderValue::from_str(text);
+    }
+    let bytes: Vec<_> = text.chars().map(|character| character as u8).collect();
+    HeaderValue::from_bytes(&bytes)
+}
+
+/// Whether a body is not here as a whole.
+pub(crate) fn comes_in_pieces(body: &JsValue) -> bool {
+    !body.is_undefined() && !body.is_instance_of::<Uint8Array>()
+}
+
+fn to_body(body: JsValue) -> Body {
+    if body.is_undefined() {
+        return Body::empty();
+    }
+    match body.dyn_into::<Uint8Array>() {
+        Ok(whole) => Body::from(whole.to_vec()),
+        Err(reader) => {
+            let reader: Reader = reader.unchecked_into();
+            let pieces = stream::try_unfold(reader, |reader| async {
+                let piece = next_piece(&reader)
+                    .await
+                    .map_err(|thrown| format!("{thrown:?}"))?;
+                Ok::<_, String>(piece.map(|piece| (piece, reader)))
+            });
+            Body::from_stream(SendWrapper::new(pieces))
+        }
+    }
+}
+
+async fn next_piece(reader: &Reader) -> Result<Option<Bytes>, JsValue> {
+    let step = JsFuture::from(reader.read()?).await?;
+    if Reflect::get(&step, &"done".into())?.is_truthy() {
+        return Ok(None);
+    }
+    let piece: Uint8Array = Reflect::get(&step, &"value".into())?.dyn_into()?;
+    Ok(Some(piece.to_vec().into()))
+}
+
+/// Sends a request by a function of JavaScript that takes what [`answer`] takes and gives what it gives.
+pub(crate) async fn send(
+    function: &Function,
+    partition: u16,
+    request: Request,
+) -> Result<Response, JsValue> {
+    let (head, body) = request.into_parts();
+    let target = head
+        .uri
+        .path_and_query()
+        .map_or("/", |target| target.as_str());
+    let whole = body
+        .collect()
+        .await
+        .map_err(|error| JsError::new(&error.to_string()))?;
+    let whole = whole.to_bytes();
+    let body = if whole.is_empty() {
+        JsValue::UNDEFINED
+    } else {
+        Uint8Array::from(&whole[..]).into()
+    };
+    let call = Array::of5(
+        &partition.into(),
+        &head.method.as_str().into(),
+        &target.into(),
+        &to_lines(&head.headers).into(),
+        &body,
+    );
+    let sent: Promise = function.apply(&JsValue::UNDEFINED, &call)?.dyn_into()?;
+    let answer: Array = JsFuture::from(sent).await?.dyn_into()?;
+    let mut response = Response::new(to_body(answer.get(2)));
+    let status = answer.get(0).as_f64().unwrap_or_default() as u16;
+    *response.status_mut() =
+        StatusCode::from_u16(status).map_err(|error| JsError::new(&error.to_string()))?;
+    let headers = answer.get(1).as_string().unwrap_or_default();
+    read_lines(&headers, response.headers_mut()).map_err(|error| JsError::new(&error))?;
+    Ok(response)
+}
+
+async fn reply(response: Response) -> Result<Array, JsValue> {
+    let (head, body) = response.into_parts();
+    let headers = to_lines(&head.headers);
+    let body = if body.is_end_stream() {
+        JsValue::UNDEFINED
+    } else if body.size_hint().exact().is_some() {
+        let whole = body
+            .collect()
+            .await
+            .map_err(|error| JsError::new(&error.to_string()))?;
+        Uint8Array::from(&whole.to_bytes()[..]).into()
+    } else {
+        Pieces(body.into_data_stream()).into()
+    };
+    let status = JsValue::from_f64(head.status.as_u16().into());
+    Ok(Array::of3(&status, &headers.into(), &body))
+}

@@ -1,0 +1,217 @@
+//! The front Worker: says which object a request goes to, and answers what goes to none.
+
+use std::{cell::OnceCell, sync::Arc};
+
+use axum::{
+    Extension, Router,
+    extract::Request,
+    http::{HeaderMap, HeaderValue, StatusCode},
+    response::Response,
+};
+use futures::FutureExt as _;
+use js_sys::{Function, Promise};
+use quartz_api::{Limits, Metric};
+use quartz_core::{
+    VectorCache,
+    directory::Directory,
+    store::{BoxFuture, MemoryStore},
+};
+use quartz_http::{
+    ApiState, Partitioned, Partitions, Subject, auth::credential_in, only_partition, subject,
+};
+use quartz_service::{Admission, Denial, Gatekeeper as _, Grant, Knock};
+use send_wrapper::SendWrapper;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::future_to_promise;
+
+use crate::{
+    exchange,
+    gate::{AccountsObject, Remote},
+    host::{self, EdgeHost, JsClock, not_ready, spawner},
+    settings::Settings,
+};
+
+/// Requests that one isolate answers by itself at once.
+const CONCURRENT_REQUESTS: usize = 1024;
+
+/// The stateless half of the Worker. Its methods are called by `entry.js`.
+#[wasm_bindgen]
+pub struct Front {
+    settings: Settings,
+    gatekeeper: Arc<Remote>,
+    /// Documents, refusals, preflights. Made when it is first needed.
+    router: OnceCell<Router>,
+}
+
+#[wasm_bindgen]
+impl Front {
+    /// The front with the settings of `env`.
+    ///
+    /// # Errors
+    /// When a setting is missing.
+    #[wasm_bindgen(constructor)]
+    pub fn new(env: &JsValue, accounts: AccountsObject) -> Result<Self, JsError> {
+        Ok(Self {
+            settings: Settings::read(env)?,
+            gatekeeper: Arc::new(Remote::new(accounts)),
+            router: OnceCell::new(),
+        })
+    }
+
+    /// Where a request goes: `namespace ACCOUNT NAME`, `catalog`, or nothing, which is
+    /// [`fetch`](Self::fetch): what is wrong with a path or a key, the router says. A promise of it, if
+    /// the accounts have to be asked. The keys are those of `Authorization`, `X-API-Key` and `Api-Key`.
+    #[must_use]
+    pub fn route(
+        &self,
+        path: &str,
+        address: Option<String>,
+        authorization: Option<String>,
+        x_api_key: Option<String>,
+        api_key: Option<String>,
+    ) -> JsValue {
+        let subject = subject(path);
+        if subject == Subject::Nothing {
+            return "".into();
+        }
+        if subject == Subject::Catalog {
+            // Its router lets in by itself.
+            return "catalog".into();
+        }
+        let keys = [
+            ("authorization", authorization),
+            ("x-api-key", x_api_key),
+            ("api-key", api_key),
+        ];
+        let mut headers = HeaderMap::new();
+        for (name, value) in keys {
+            if let Some(value) = value.and_then(|value| HeaderValue::try_from(value).ok()) {
+                headers.insert(name, value);
+            }
+        }
+        let Some(credential) = credential_in(&headers) else {
+            return "".into();
+        };
+        let address = address.and_then(|address| address.parse().ok());
+        let knock = Knock {
+            credential,
+            address,
+        };
+        match self.gatekeeper.admit(knock) {
+            Admission::Ready(admitted) => destination(admitted, &subject),
+            Admission::Pending(asked) => {
+                future_to_promise(async move { Ok(destination(asked.await, &subject)) }).into()
+            }
+        }
+    }
+
+    /// The only partition, of so many, that a request to this path is about; -1 if there is none.
+    #[must_use]
+    pub fn partition(&self, path: &str, partitions: u16) -> i32 {
+        only_partition(path, partitions).map_or(-1, i32::from)
+    }
+
+    /// Answers a request about several partitions of a namespace. `send` brings a request to one of them;
+    /// see [`exchange::send`].
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "what JavaScript knows of a request"
+    )]
+    pub fn gather(
+        &self,
+        name: String,
+        partitions: u16,
+        metric: &str,
+        send: Function,
+        method: &str,
+        target: &str,
+        headers: &str,
+        body: JsValue,
+    ) -> Promise {
+        let space = Partitioned {
+            name,
+            count: partitions,
+            metric: match metric {
+                "dot" => Metric::Dot,
+                "euclidean" => Metric::Euclidean,
+                _ => Metric::Cosine,
+            },
+            partitions: Arc::new(Apart(SendWrapper::new(send))),
+        };
+        let gather = self.state().map(quartz_http::gather);
+        let (method, target) = (method.to_owned(), target.to_owned());
+        let headers = headers.to_owned();
+        future_to_promise(async move {
+            let gather = gather?.layer(Extension(space));
+            let answer = exchange::answer(gather, &method, &target, &headers, body).await?;
+            Ok(answer.into())
+        })
+    }
+
+    /// Answers a request that goes to no object.
+    pub fn fetch(&self, method: &str, target: &str, headers: &str, body: JsValue) -> Promise {
+        let router = self.router.get().cloned().map_or_else(|| self.router(), Ok);
+        if let Ok(router) = &router {
+            let _ = self.router.set(router.clone());
+        }
+        let (method, target) = (method.to_owned(), target.to_owned());
+        let headers = headers.to_owned();
+        future_to_promise(async move {
+            let answer = exchange::answer(router?, &method, &target, &headers, body).await?;
+            Ok(answer.into())
+        })
+    }
+}
+
+/// Where an admitted request goes.
+fn destination(admitted: Result<Arc<Grant>, Denial>, subject: &Subject) -> JsValue {
+    match (admitted, subject) {
+        (Ok(grant), Subject::Namespace(name)) => {
+            format!("namespace {} {name}", grant.account.as_str()).into()
+        }
+        _ => "".into(),
+    }
+}
+
+impl Front {
+    fn router(&self) -> Result<Router, JsError> {
+        Ok(quartz_http::router(self.state()?, Router::new()))
+    }
+
+    /// What a router of no namespace is built from: all namespaces are elsewhere.
+    fn state(&self) -> Result<ApiState, JsError> {
+        let store = Arc::new(MemoryStore::default());
+        let accounts = host::accounts(store.clone(), self.settings.root_key.clone())?;
+        let cache = VectorCache::new(0);
+        let directory = Directory::new(store, Arc::new(JsClock), cache, spawner());
+        let directory = directory.now_or_never().ok_or_else(not_ready)??;
+        Ok(ApiState {
+            directory,
+            limits: Limits::default(),
+            accounts,
+            gatekeeper: self.gatekeeper.clone(),
+            host: Arc::new(EdgeHost::new()),
+            concurrent_requests: CONCURRENT_REQUESTS,
+            cors_origins: self.settings.cors_origins.clone(),
+        })
+    }
+}
+
+/// Partitions in objects of their own.
+struct Apart(SendWrapper<Function>);
+
+impl Partitions for Apart {
+    fn call(&self, partition: u16, request: Request) -> BoxFuture<'static, Response> {
+        let send = self.0.clone();
+        Box::pin(SendWrapper::new(async move {
+            exchange::send(&send, partition, request)
+                .await
+                .unwrap_or_else(|thrown| {
+                    tracing::error!(?thrown, partition, "a partition could not be asked");
+                    let mut response = Response::default();
+                    *response.status_mut() = StatusCode::BAD_GATEWAY;
+                    response
+                })
+        }))
+    }
+}

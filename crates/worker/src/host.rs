@@ -1,0 +1,88 @@
+//! What the runtime brings: time, randomness, background work.
+
+use std::{cell::Cell, rc::Rc, sync::Arc};
+
+use futures::FutureExt as _;
+use quartz_core::{
+    Clock,
+    directory::Spawn,
+    store::{BoxFuture, Store, StoreError},
+};
+use quartz_http::Host;
+use quartz_service::{Accounts, Entropy, Ports, RootKey};
+use send_wrapper::SendWrapper;
+use wasm_bindgen::JsError;
+
+/// The runtime's clock. It stands still while a turn of the event loop runs.
+pub(crate) struct JsClock;
+
+impl Clock for JsClock {
+    fn now_millis(&self) -> u64 {
+        js_sys::Date::now() as u64
+    }
+}
+
+/// The runtime's random numbers.
+struct JsEntropy;
+
+impl Entropy for JsEntropy {
+    #[expect(
+        clippy::expect_used,
+        reason = "a key from anything else would be no secret"
+    )]
+    fn fill(&self, bytes: &mut [u8]) {
+        getrandom::fill(bytes).expect("the runtime gives random numbers");
+    }
+}
+
+/// The accounts in a store that answers at once.
+pub(crate) fn accounts(store: Arc<dyn Store>, root: RootKey) -> Result<Accounts, JsError> {
+    let ports = Ports {
+        clock: Arc::new(JsClock),
+        entropy: Arc::new(JsEntropy),
+    };
+    let accounts = Accounts::new(store, ports, root).now_or_never();
+    Ok(accounts.ok_or_else(not_ready)??)
+}
+
+/// A store did not answer at once.
+pub(crate) fn not_ready() -> StoreError {
+    StoreError::Unavailable("the store did not answer at once".to_owned())
+}
+
+/// What the router asks of a Worker or an object.
+pub(crate) struct EdgeHost {
+    /// Random, so that ids of different instances differ; 0 until the first request, before which
+    /// the runtime gives no random numbers.
+    instance: SendWrapper<Rc<Cell<u64>>>,
+    requests: SendWrapper<Rc<Cell<u64>>>,
+}
+
+impl EdgeHost {
+    pub(crate) fn new() -> Self {
+        Self {
+            instance: SendWrapper::new(Rc::default()),
+            requests: SendWrapper::new(Rc::default()),
+        }
+    }
+}
+
+impl Host for EdgeHost {
+    fn monotonic_micros(&self) -> u64 {
+        JsClock.now_millis() * 1000
+    }
+
+    fn unique_id(&self) -> u128 {
+        if self.instance.get() == 0 {
+            self.instance
+                .set(getrandom::u64().unwrap_or_default().max(1));
+        }
+        self.requests.set(self.requests.get() + 1);
+        u128::from(self.instance.get()) << 64 | u128::from(self.requests.get())
+    }
+}
+
+/// Runs futures in the event loop.
+pub(crate) fn spawner() -> Spawn {
+    Arc::new(|future: BoxFuture<'static, ()>| wasm_bindgen_futures::spawn_local(future))
+}

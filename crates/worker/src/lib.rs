@@ -1,0 +1,30 @@
+//! QuartzDB on Cloudflare: a front Worker, and Durable Objects that run the router over their SQLite.
+//!
+//! `entry.js` is what the platform calls. It forwards a request, unparsed, to the object of its namespace,
+//! and there hands it to this module, which is WebAssembly. One object holds one namespace; one more,
+//! the catalog, lists them.
+//!
+//! What runs without the platform is compiled and tested on every host.
+
+pub mod undo;
+
+#[cfg(target_arch = "wasm32")]
+mod exchange;
+#[cfg(target_arch = "wasm32")]
+mod front;
+#[cfg(target_arch = "wasm32")]
+mod gate;
+#[cfg(target_arch = "wasm32")]
+mod host;
+#[cfg(target_arch = "wasm32")]
+mod listing;
+#[cfg(target_arch = "wasm32")]
+mod log;
+#[cfg(target_arch = "wasm32")]
+mod object;
+#[cfg(target_arch = "wasm32")]
+mod settings;
+#[cfg(target_arch = "wasm32")]
+pub mod sql;
+#[cfg(target_arch = "wasm32")]
+pub mod store;

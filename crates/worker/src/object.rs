@@ -1,0 +1,319 @@
+//! The Durable Objects: the router over one namespace, one partition, or the catalog of an account.
+
+use std::{cell::Cell, rc::Rc, sync::Arc};
+
+use axum::Router;
+use futures::FutureExt as _;
+use js_sys::{Array, Promise, Uint8Array};
+use quartz_api::Limits;
+use quartz_core::{
+    Clock as _, Metric, VectorCache,
+    directory::Directory,
+    keys::meta::Meta,
+    namespace::{Change, Namespace},
+    store::{MemoryStore, Store},
+};
+use quartz_http::ApiState;
+use quartz_service::{Accounts, Gatekeeper};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::future_to_promise;
+
+use crate::{
+    exchange,
+    gate::{self, AccountsObject, Remote},
+    host::{self, EdgeHost, JsClock, not_ready, spawner},
+    listing::{Founded, Listing, Others},
+    settings::Settings,
+    sql::{DurableObjectStorage, Sql, store_error},
+    store::SqlStore,
+};
+
+/// Vectors that all objects of an isolate keep in memory together, in bytes.
+const VECTOR_CACHE_BYTES: u64 = 24 << 20;
+/// Requests that one object serves at once.
+const CONCURRENT_REQUESTS: usize = 1024;
+/// Rounds of maintenance in one alarm.
+const ALARM_ROUNDS: usize = 16;
+/// Until an alarm repeats what a lost request may have left undone.
+const RETRY_MILLIS: u64 = 5_000;
+/// The status of a request that should have gone to another object; `entry.js` sees it, no client.
+const MISDIRECTED: f64 = 421.0;
+
+thread_local! {
+    static VECTOR_CACHE: VectorCache = VectorCache::new(VECTOR_CACHE_BYTES);
+}
+
+/// A Durable Object. Its methods are called by `entry.js`.
+#[wasm_bindgen]
+pub struct QuartzObject(Rc<Inner>);
+
+struct Inner {
+    sql: Sql,
+    directory: Directory,
+    router: Router,
+    accounts: Accounts,
+    role: Role,
+    /// The alarm that is set, milliseconds since 1970, as far as this instance knows.
+    alarm: Cell<Option<u64>>,
+}
+
+/// What an object is for.
+enum Role {
+    /// The list of an account's namespaces.
+    Catalog,
+    /// A namespace; if it has partitions, all its records are in those.
+    Namespace(String, Box<Listing>),
+    /// A partition of a namespace, which alone creates and deletes it.
+    Partition(String),
+}
+
+#[wasm_bindgen]
+impl QuartzObject {
+    /// The object on this storage: of the catalog without a name, of a partition without others. Other
+    /// objects ask `accounts` who is let in; the catalog knows by itself.
+    ///
+    /// # Errors
+    /// When a setting is missing or the storage fails.
+    #[wasm_bindgen(constructor)]
+    pub fn new(
+        storage: DurableObjectStorage,
+        env: &JsValue,
+        name: Option<String>,
+        others: Option<Others>,
+        accounts: Option<AccountsObject>,
+    ) -> Result<Self, JsError> {
+        let settings = Settings::read(env)?;
+        let sql = Sql::new(storage);
+        let store: Arc<dyn Store> = Arc::new(SqlStore::open(sql.clone())?);
+        let (accounts, gatekeeper): (_, Arc<dyn Gatekeeper>) = match accounts {
+            None => {
+                let accounts = host::accounts(Arc::clone(&store), settings.root_key)?;
+                (accounts.clone(), Arc::new(accounts))
+            }
+            Some(object) => {
+                let none = Arc::new(MemoryStore::default());
+                let accounts = host::accounts(none, settings.root_key)?;
+                (accounts, Arc::new(Remote::new(object)))
+            }
+        };
+        let cache = VECTOR_CACHE.with(Clone::clone);
+        let directory = Directory::new(store, Arc::new(JsClock), cache, spawner());
+        let directory = directory.now_or_never().ok_or_else(not_ready)??;
+        let router = quartz_http::router(
+            ApiState {
+                directory: directory.clone(),
+                limits: Limits::default(),
+                accounts: accounts.clone(),
+                gatekeeper,
+                host: Arc::new(EdgeHost::new()),
+                concurrent_requests: CONCURRENT_REQUESTS,
+                cors_origins: settings.cors_origins,
+            },
+            Router::new(),
+        );
+        let role = match (name, others) {
+            (None, _) => Role::Catalog,
+            (Some(name), None) => Role::Partition(name),
+            (Some(name), Some(others)) => {
+                let listing = Listing::open(&sql, others);
+                let listing = listing.map_err(|thrown| store_error(&thrown))?;
+                Role::Namespace(name, Box::new(listing))
+            }
+        };
+        Ok(Self(Rc::new(Inner {
+            sql,
+            directory,
+            router,
+            accounts,
+            role,
+            alarm: Cell::new(None),
+        })))
+    }
+
+    /// Answers a request; see [`exchange`].
+    pub fn fetch(&self, method: &str, target: &str, headers: &str, body: JsValue) -> Promise {
+        let inner = Rc::clone(&self.0);
+        let (method, target) = (method.to_owned(), target.to_owned());
+        let headers = headers.to_owned();
+        future_to_promise(async move {
+            if inner.is_misdirected(&method, &target).await? {
+                let status = JsValue::from_f64(MISDIRECTED);
+                return Ok(Array::of3(&status, &"".into(), &JsValue::UNDEFINED).into());
+            }
+            if exchange::comes_in_pieces(&body) {
+                // It may be cut off after its first commit.
+                inner.set_alarm(JsClock.now_millis() + RETRY_MILLIS)?;
+            }
+            let router = inner.router.clone();
+            let answer = exchange::answer(router, &method, &target, &headers, body).await?;
+            if !matches!(&method[..], "GET" | "HEAD") {
+                inner.follow_up().await?;
+            }
+            Ok(answer.into())
+        })
+    }
+
+    /// Does what can wait, in bounded rounds, and asks for the next alarm.
+    pub fn alarm(&self) -> Promise {
+        let inner = Rc::clone(&self.0);
+        future_to_promise(async move {
+            inner.alarm.set(None);
+            inner.maintain().await?;
+            Ok(JsValue::UNDEFINED)
+        })
+    }
+
+    /// Of a namespace: `[partitions, metric, created_at]` if it has partitions and they are ready.
+    pub fn placement(&self) -> Promise {
+        let inner = Rc::clone(&self.0);
+        future_to_promise(async move {
+            let Some(namespace) = inner.namespace().await? else {
+                return Ok(JsValue::UNDEFINED);
+            };
+            let founded = Founded::of(&namespace).filter(|founded| founded.partitions > 1);
+            let Some(founded) = founded else {
+                return Ok(JsValue::UNDEFINED);
+            };
+            inner.follow_up().await?;
+            let metric = match namespace.view().config().metric {
+                Metric::Cosine => "cosine",
+                Metric::Dot => "dot",
+                Metric::Euclidean => "euclidean",
+            };
+            let created_at = JsValue::from_f64(founded.created_at as f64);
+            Ok(Array::of3(&founded.partitions.into(), &metric.into(), &created_at).into())
+        })
+    }
+
+    /// What the accounts in this object say of a key.
+    pub fn admit(&self, key: &str, address: Option<String>) -> Promise {
+        let (accounts, key) = (self.0.accounts.clone(), key.to_owned());
+        future_to_promise(async move { Ok(gate::verdict(&accounts, &key, address).await.into()) })
+    }
+
+    /// Enters a namespace in the catalog that this object is.
+    pub fn enter(&self, name: &str, created_at: f64) -> Promise {
+        let (directory, name) = (self.0.directory.clone(), name.to_owned());
+        future_to_promise(async move {
+            let entered = directory.enter(&name, created_at as u64).await;
+            entered.map_err(JsError::from)?;
+            Ok(JsValue::UNDEFINED)
+        })
+    }
+
+    /// Creates the partition that this object is, as the namespace describes itself.
+    pub fn found(&self, meta: &Uint8Array) -> Promise {
+        let (inner, meta) = (Rc::clone(&self.0), meta.to_vec());
+        future_to_promise(async move {
+            let Role::Partition(name) = &inner.role else {
+                return Err(JsError::new("this object is no partition").into());
+            };
+            let meta = Meta::decode(meta.into()).map_err(JsError::new)?;
+            let namespace = inner
+                .directory
+                .open_or_create(name)
+                .await
+                .map_err(JsError::from)?;
+            let written = namespace.write(Change::Configure(meta.config)).await;
+            written.map_err(JsError::from)?;
+            Ok(JsValue::UNDEFINED)
+        })
+    }
+
+    /// Takes a namespace out of the catalog, or deletes the partition, that this object is.
+    pub fn leave(&self, name: &str) -> Promise {
+        let (inner, name) = (Rc::clone(&self.0), name.to_owned());
+        future_to_promise(async move {
+            inner.directory.delete(&name).await.map_err(JsError::from)?;
+            inner.set_alarm(JsClock.now_millis())?;
+            Ok(JsValue::UNDEFINED)
+        })
+    }
+}
+
+impl Inner {
+    /// The namespace of this object, if it exists.
+    async fn namespace(&self) -> Result<Option<Namespace>, JsError> {
+        match &self.role {
+            Role::Catalog => Ok(None),
+            Role::Namespace(name, _) | Role::Partition(name) => {
+                Ok(self.directory.open(name).await?)
+            }
+        }
+    }
+
+    /// Whether the sender relied on a placement that has changed.
+    async fn is_misdirected(&self, method: &str, target: &str) -> Result<bool, JsError> {
+        match &self.role {
+            Role::Catalog => Ok(false),
+            Role::Partition(_) => Ok(self.namespace().await?.is_none()),
+            Role::Namespace(..) => {
+                let path = target.split('?').next().unwrap_or_default();
+                let is_whole = path.split('/').count() == "/v1/namespaces/{ns}".split('/').count();
+                if is_whole && matches!(method, "PUT" | "DELETE") {
+                    return Ok(false);
+                }
+                let namespace = self.namespace().await?;
+                let founded = namespace.as_ref().and_then(Founded::of);
+                Ok(founded.is_some_and(|founded| founded.partitions > 1))
+            }
+        }
+    }
+
+    /// What is due after a request that may have written.
+    async fn follow_up(&self) -> Result<(), JsValue> {
+        if let Role::Namespace(_, listing) = &self.role {
+            let namespace = self.namespace().await?;
+            if listing.is_due(namespace.as_ref().and_then(Founded::of)) {
+                // Deleted or created: should this request be cut off, the alarm does the rest. After
+                // a deletion it also reclaims the space.
+                self.set_alarm(JsClock.now_millis() + RETRY_MILLIS)?;
+                self.update_listing(listing).await?;
+            }
+        }
+        match self.directory.next_expiry() {
+            Some(at) => self.set_alarm(at),
+            None => Ok(()),
+        }
+    }
+
+    async fn maintain(&self) -> Result<(), JsValue> {
+        // Opened, it is seen by the maintenance.
+        self.namespace().await?;
+        if let Role::Namespace(_, listing) = &self.role {
+            self.update_listing(listing).await?;
+        }
+        for _ in 0..ALARM_ROUNDS {
+            let done = self.directory.maintain().await.map_err(JsError::from)?;
+            if !done.more {
+                return match self.directory.next_expiry() {
+                    Some(at) => self.set_alarm(at),
+                    None => Ok(()),
+                };
+            }
+        }
+        self.set_alarm(JsClock.now_millis())
+    }
+
+    /// Makes the others know what is so.
+    async fn update_listing(&self, listing: &Listing) -> Result<(), JsValue> {
+        let _turn = listing.turn.lock().await;
+        loop {
+            let namespace = self.namespace().await?;
+            if !listing.is_due(namespace.as_ref().and_then(Founded::of)) {
+                return Ok(());
+            }
+            listing.tell(namespace.as_ref()).await?;
+        }
+    }
+
+    /// Sees to it that an alarm comes at `at` or earlier.
+    fn set_alarm(&self, at: u64) -> Result<(), JsValue> {
+        if self.alarm.get().is_some_and(|set| set <= at) {
+            return Ok(());
+        }
+        self.sql.set_alarm(at)?;
+        self.alarm.set(Some(at));
+        Ok(())
+    }
+}

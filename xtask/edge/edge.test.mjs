@@ -1,0 +1,167 @@
+// Faults and restarts on the real runtime: node --test edge.test.mjs
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Miniflare, options } from "./worker.mjs";
+
+const KEY = "qz_root_of_a_test";
+const { EDGE_WORKER: worker, EDGE_SCRATCH: scratch } = process.env;
+const settings = options({ worker, data: join(scratch, "data"), key: KEY, entry: "entry.test.js" });
+// What the runtime says about faults that are asked for is not for those who run the tests.
+const quiet = { ...settings, handleRuntimeStdio: (out, err) => void (out.resume(), err.resume()) };
+let miniflare;
+
+before(() => {
+  miniflare = new Miniflare(quiet);
+  return miniflare.ready;
+});
+after(() => miniflare.dispose());
+
+function call(method, path, body, headers = {}) {
+  const authorization = `Bearer ${KEY}`;
+  const json = typeof body === "object" && !(body instanceof ReadableStream);
+  const type = json ? { "content-type": "application/json" } : {};
+  const init = { method, headers: { authorization, ...type, ...headers } };
+  if (body !== undefined) init.body = json ? JSON.stringify(body) : body;
+  if (body instanceof ReadableStream) init.duplex = "half";
+  return miniflare.dispatchFetch(`http://localhost${path}`, init);
+}
+
+async function object(name) {
+  const objects = await miniflare.getDurableObjectNamespace("NAMESPACES");
+  return objects.get(objects.idFromName(`root/${name}`));
+}
+
+async function inside(name, path) {
+  return (await object(name)).fetch(`http://localhost${path}`);
+}
+
+async function value(namespace, key) {
+  return (await call("GET", `/v1/namespaces/${namespace}/kv/${key}`)).text();
+}
+
+async function until(what, condition) {
+  for (let round = 0; round < 200; round += 1) {
+    if (await condition()) return;
+    await sleep(50);
+  }
+  assert.fail(`${what} did not happen`);
+}
+
+async function restart() {
+  await miniflare.dispose();
+  miniflare = new Miniflare(quiet);
+  await miniflare.ready;
+}
+
+test("the store keeps the promises of Store", async () => {
+  const answer = await inside("store", "/test/check-store");
+  assert.equal(await answer.text(), "ok");
+});
+
+test("what is acknowledged outlives the end of the process", async () => {
+  for (const key of ["a", "b"]) {
+    const put = await call("PUT", `/v1/namespaces/durable/kv/${key}`, `value of ${key}`);
+    assert.equal(put.status, 201);
+    await put.arrayBuffer();
+  }
+  await restart();
+  assert.equal(await value("durable", "a"), "value of a");
+  assert.equal(await value("durable", "b"), "value of b");
+  const list = await (await call("GET", "/v1/namespaces?prefix=durable")).json();
+  assert.deepEqual(list.namespaces.map(({ name }) => name), ["durable"]);
+});
+
+test("an object that is thrown out of memory comes back whole", async () => {
+  const record = { id: "r", vector: [1, 2, 3], metadata: { kind: "x" }, text: "words" };
+  const path = "/v1/namespaces/evicted";
+  assert.equal((await call("POST", `${path}/upsert`, { records: [record] })).status, 200);
+  await inside("evicted", "/test/evict").catch(() => {});
+  const query = { vector: [1, 2, 3], filter: { kind: "x" }, include: ["text"] };
+  const found = await (await call("POST", `${path}/query`, query)).json();
+  assert.deepEqual(found.matches.map(({ id, text }) => [id, text]), [["r", "words"]]);
+});
+
+for (const fault of ["panic", "exhaust-memory"]) {
+  test(`${fault} is a 500 and leaves the next request alone`, async () => {
+    const path = `/v1/namespaces/${fault}`;
+    assert.equal((await call("PUT", `${path}/kv/before`, "1")).status, 201);
+    const answer = await inside(fault, `/test/${fault}`);
+    assert.equal(answer.status, 500);
+    const problem = await answer.json();
+    assert.equal(problem.code, "internal");
+    assert.equal(problem.request_id, answer.headers.get("x-request-id"));
+    assert.equal(await value(fault, "before"), "1");
+    const put = await call("PUT", `${path}/kv/after`, "2");
+    assert.equal(put.status, 201);
+    assert.equal(put.headers.get("etag"), '"2"');
+  });
+}
+
+test("a request in flight fails with the panic of another, and only it", async () => {
+  const path = "/v1/namespaces/in-flight";
+  assert.equal((await call("PUT", `${path}/kv/before`, "1")).status, 201);
+  let release;
+  const gate = new Promise((resolve) => (release = resolve));
+  const encode = (line) => new TextEncoder().encode(`${JSON.stringify(line)}\n`);
+  const body = new ReadableStream({
+    async start(controller) {
+      controller.enqueue(encode({ id: "half", text: "t" }));
+      await gate;
+      controller.close();
+    },
+  });
+  const type = { "content-type": "application/x-ndjson" };
+  const importing = call("POST", `${path}/import`, body, type);
+  await sleep(300);
+  assert.equal((await inside("in-flight", "/test/panic")).status, 500);
+  release();
+  assert.equal((await importing).status, 500);
+  const records = await (await call("GET", `${path}/records`)).json();
+  assert.deepEqual(records.records.map(({ id }) => id), ["before"]);
+});
+
+test("the alarm removes what has expired", async () => {
+  const path = "/v1/namespaces/expiring";
+  assert.equal((await call("PUT", `${path}/kv/stays`, "1")).status, 201);
+  const rows = await (await inside("expiring", "/test/rows")).json();
+  for (const key of ["a", "b", "c"]) {
+    assert.equal((await call("PUT", `${path}/kv/${key}?ttl=1`, "gone soon")).status, 201);
+  }
+  assert.ok((await (await inside("expiring", "/test/rows")).json()) > rows);
+  await until("the sweep", async () => {
+    return (await (await inside("expiring", "/test/rows")).json()) <= rows;
+  });
+  assert.equal(await value("expiring", "stays"), "1");
+});
+
+test("an alarm that is due while nothing runs comes after the start", async () => {
+  const path = "/v1/namespaces/expires-later";
+  assert.equal((await call("PUT", `${path}/kv/stays`, "1")).status, 201);
+  const rows = await (await inside("expires-later", "/test/rows")).json();
+  assert.equal((await call("PUT", `${path}/kv/a?ttl=1`, "gone soon")).status, 201);
+  await restart();
+  await until("the sweep", async () => {
+    return (await (await inside("expires-later", "/test/rows")).json()) <= rows;
+  });
+});
+
+test("a deleted namespace gives its space back", async () => {
+  const path = "/v1/namespaces/deleted";
+  const records = Array.from({ length: 1000 }, (_, number) => ({ id: `r${number}`, text: "t" }));
+  assert.equal((await call("POST", `${path}/upsert`, { records })).status, 200);
+  assert.equal((await call("DELETE", path)).status, 204);
+  assert.equal((await call("GET", path)).status, 404);
+  const list = await (await call("GET", "/v1/namespaces?prefix=deleted")).json();
+  assert.deepEqual(list.namespaces, []);
+  await until("the reclaiming", async () => {
+    return (await (await inside("deleted", "/test/rows")).json()) <= 1;
+  });
+});
+
+test("a namespace that is only looked at keeps nothing", async () => {
+  assert.equal((await call("GET", "/v1/namespaces/nowhere")).status, 404);
+  assert.equal((await call("GET", "/v1/namespaces/nowhere/kv/a")).status, 404);
+  assert.equal(await (await inside("nowhere", "/test/rows")).json(), 0);
+});

@@ -1,0 +1,40 @@
+// What a developer would write by hand for `GET` and `PUT` of small values, to be measured beside ours.
+import { DurableObject } from "cloudflare:workers";
+
+export default {
+  async fetch(request, env) {
+    if (request.headers.get("authorization") !== `Bearer ${env.QUARTZ_ROOT_KEY}`) {
+      return new Response("unauthorized", { status: 401 });
+    }
+    const [, , , namespace] = new URL(request.url).pathname.split("/");
+    return env.NAMESPACES.getByName(namespace).fetch(request);
+  },
+};
+
+export class Namespace extends DurableObject {
+  constructor(ctx, env) {
+    super(ctx, env);
+    this.sql = ctx.storage.sql;
+    this.sql.exec("CREATE TABLE IF NOT EXISTS kv (key TEXT PRIMARY KEY, value BLOB, type TEXT)");
+  }
+
+  async fetch(request) {
+    const key = new URL(request.url).pathname.split("/").slice(5).join("/");
+    if (request.method === "PUT") {
+      const value = await request.arrayBuffer();
+      const type = request.headers.get("content-type") ?? "application/octet-stream";
+      this.sql.exec(
+        "INSERT INTO kv VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value, type = excluded.type",
+        key,
+        value,
+        type,
+      );
+      return new Response(null, { status: 200 });
+    }
+    const [row] = this.sql.exec("SELECT value, type FROM kv WHERE key = ?", key);
+    if (row === undefined) return new Response("not found", { status: 404 });
+    return new Response(row.value, { headers: { "content-type": row.type } });
+  }
+}
+
+export class Catalog extends DurableObject {}

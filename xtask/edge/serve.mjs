@@ -1,0 +1,20 @@
+// node serve.mjs WORKER DATA PORT: serves the Worker until it is told to stop.
+import { Miniflare, options } from "./worker.mjs";
+
+const [worker, data, port] = process.argv.slice(2);
+const key = process.env.QUARTZ_ROOT_KEY;
+const miniflare = new Miniflare({
+  ...options({ worker, data, port: Number(port), key }),
+  handleRuntimeStdio(out, err) {
+    out.pipe(process.stderr);
+    err.pipe(process.stderr);
+  },
+});
+
+for (const signal of ["SIGINT", "SIGTERM"]) {
+  process.once(signal, async () => {
+    await miniflare.dispose();
+    process.exit(0);
+  });
+}
+console.log(String(await miniflare.ready).replace(/\/$/, ""));
