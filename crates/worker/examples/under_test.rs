@@ -37,3 +37,9 @@ pub async fn exhaust_memory() -> usize {
     }
     hoard.iter().map(Vec::len).sum()
 }
+
+/// Bytes of the module's memory, which never shrinks.
+#[wasm_bindgen]
+pub fn memory_bytes() -> usize {
+    core::arch::wasm32::memory_size(0) * 65_536
+}
