@@ -10,7 +10,7 @@ use axum::{
 use bytes::{Buf as _, Bytes, BytesMut};
 use futures::{StreamExt as _, future::join_all, stream};
 use http::{HeaderValue, StatusCode};
-use http_body_util::BodyExt as _;
+use http_body_util::{BodyExt as _, Collected};
 use quartz_api::VERSION;
 use serde::Deserialize;
 
@@ -44,7 +44,7 @@ pub(super) async fn export(space: &Partitioned, request: Request) -> Result<Resp
     for response in join_all(calls).await {
         let (head, body) = response.into_parts();
         if !head.status.is_success() {
-            let told = body.collect().await.map(|body| body.to_bytes());
+            let told = body.collect().await.map(Collected::to_bytes);
             return Err(failure(&head.headers, &told.unwrap_or_default()));
         }
         let number = head

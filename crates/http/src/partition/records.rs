@@ -34,6 +34,9 @@ pub(super) async fn parsed<T: serde::de::DeserializeOwned>(
     Ok((head, Json::from_request(request, app).await?))
 }
 
+/// By partition: the place in the whole of each item of its part.
+type Places = BTreeMap<u16, Vec<usize>>;
+
 /// Items by the partition of their id, each with its place among all.
 struct Divided<T>(BTreeMap<u16, Vec<(usize, T)>>);
 
@@ -56,7 +59,7 @@ impl<T: Serialize> Divided<T> {
         self,
         head: &Parts,
         body: impl Fn(Vec<T>) -> B,
-    ) -> Result<(Vec<(u16, Request)>, BTreeMap<u16, Vec<usize>>)> {
+    ) -> Result<(Vec<(u16, Request)>, Places)> {
         let mut parts = Vec::with_capacity(self.0.len());
         let mut places = BTreeMap::new();
         for (partition, items) in self.0 {
