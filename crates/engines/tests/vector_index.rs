@@ -86,6 +86,13 @@ impl Model {
         }
     }
 
+    /// Does everything that writes have put off.
+    fn tend(&self) {
+        while self.namespace.wants_tending() {
+            block_on(self.namespace.write(Change::Tend { clusters: 7 })).unwrap();
+        }
+    }
+
     fn check(&self) {
         let report = block_on(check::namespace(&*self.store)).unwrap();
         assert_eq!(report.faults, Vec::<String>::new());
@@ -192,6 +199,7 @@ fn any_order_of_inserts_finds_the_nearest() {
             };
             topic as usize
         });
+        model.tend();
         model.check();
         let answer = model.query(&vector(5, 5), Effort::default(), false);
         assert_eq!(answer.plan.kind, PlanKind::Clusters);
@@ -264,7 +272,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(8))]
     #[test]
     fn any_history_leaves_a_sound_index(
-        steps in prop::collection::vec((0..4_u8, 0..900_u64, 1..500_u64), 1..12),
+        steps in prop::collection::vec((0..5_u8, 0..900_u64, 1..500_u64), 1..12),
         metric in prop::sample::select(vec![Metric::Cosine, Metric::Dot, Metric::Euclidean]),
     ) {
         let mut model = Model::new(metric);
@@ -280,7 +288,8 @@ proptest! {
                     model.apply(records.collect());
                 }
                 2 => model.apply(range.map(|number| (number.to_string(), None)).collect()),
-                _ => model.reopen(),
+                3 => model.reopen(),
+                _ => model.tend(),
             }
             model.check();
         }

@@ -4,7 +4,13 @@ use std::collections::BTreeMap;
 
 use roaring::RoaringBitmap;
 
-use super::{Index, Page, code::Code, edit::CLUSTER_MAX, group::GROUP_MAX, sketch::Sketch};
+use super::{
+    Index, Page, Role,
+    code::Code,
+    edit::{FIRST_MAX, MEMBERS_MAX},
+    group::GROUP_MAX,
+    sketch::Sketch,
+};
 use crate::{
     Metric,
     cache::VectorCache,
@@ -135,7 +141,7 @@ async fn check_cluster(
 ) -> Result<()> {
     let dimension = index.rotation.padded();
     let page = Page::load(snapshot, cluster, dimension).await?;
-    if page.len() > CLUSTER_MAX {
+    if page.first_len() > FIRST_MAX || page.len() > FIRST_MAX + MEMBERS_MAX {
         fault(format!("cluster {cluster} has {} members", page.len()));
     }
     let mut centroid = Vec::with_capacity(dimension);
@@ -143,10 +149,12 @@ async fn check_cluster(
         sketch.expand(&mut centroid);
     }
     let mut expected = Page::default();
-    for &ordinal in &page.ordinals {
+    for (position, ordinal) in page.ordinals().enumerate() {
+        let role = page.role(position);
         let place = places
             .get_mut(&ordinal)
-            .and_then(|place| place.iter_mut().find(|place| **place == Some(cluster)));
+            .map(|place| &mut place[usize::from(role == Role::Second)])
+            .filter(|place| **place == Some(cluster));
         match place {
             Some(place) => *place = None,
             None => fault(format!(
@@ -167,7 +175,11 @@ async fn check_cluster(
         };
         let mut components = Vec::with_capacity(dimension);
         vector.expand(&mut components);
-        expected.push(ordinal, &Code::new(&components, &centroid, index.metric));
+        expected.push(
+            ordinal,
+            role,
+            &Code::new(&components, &centroid, index.metric),
+        );
     }
     if page != expected {
         fault(format!(

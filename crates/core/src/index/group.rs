@@ -1,8 +1,15 @@
 use std::sync::Arc;
 
-use quartz_kernels::codes;
+use quartz_kernels::{codes, dot_i8};
 
-use super::{bisect::bisect, code::Code, page::Page, prepared::Prepared, sketch::Sketch};
+use super::{
+    bisect::bisect,
+    code::Code,
+    page::{Page, Role},
+    prepared::Prepared,
+    router::Nearness,
+    sketch::Sketch,
+};
 use crate::Metric;
 
 /// Centroids in a group before it is cut in two.
@@ -15,6 +22,9 @@ pub(crate) const GROUP_MAX: usize = 256;
 pub(crate) struct Group {
     /// Ascending by number.
     pub(crate) members: Vec<(u32, Arc<Sketch>)>,
+    /// Codes of all members side by side, for comparing many.
+    codes: Vec<i8>,
+    squared_norms: Vec<f32>,
     /// The mean of the members, which their codes are relative to.
     pub(crate) origin: Prepared,
     page: Page,
@@ -32,11 +42,22 @@ impl Group {
             sketch.expand(&mut centroid);
             page.push(
                 *number,
+                Role::First,
                 &Code::new(&centroid, &origin.components, Metric::Dot),
             );
         }
+        let codes = members
+            .iter()
+            .flat_map(|(_, sketch)| sketch.codes.iter().copied())
+            .collect();
+        let squared_norms = members
+            .iter()
+            .map(|(_, sketch)| sketch.squared_norm)
+            .collect();
         Self {
             members,
+            codes,
+            squared_norms,
             origin,
             page,
         }
@@ -47,13 +68,23 @@ impl Group {
         self.page.add.len()
     }
 
-    /// Writes an estimate of the product of `query` with each member, `-∞` behind the last one.
-    pub(crate) fn estimate(&self, query: &Prepared, estimates: &mut [f32]) {
+    /// Writes an estimate of the score of each member, `-∞` behind the last one.
+    pub(crate) fn estimate(&self, query: &Prepared, nearness: Nearness, estimates: &mut [f32]) {
         let Page {
             add, scale, codes, ..
         } = &self.page;
         let base = query.sketch.dot(&self.origin.sketch);
         codes::bounds(&query.table, codes, add, scale, base, 0.0, estimates);
+        for (estimate, squared_norm) in estimates.iter_mut().zip(&self.squared_norms) {
+            *estimate = nearness.score(*estimate, *squared_norm);
+        }
+    }
+
+    /// The product of `query` with the member at a position.
+    pub(crate) fn dot(&self, query: &Sketch, position: usize) -> f32 {
+        let dimension = query.codes.len();
+        let codes = &self.codes[position * dimension..(position + 1) * dimension];
+        dot_i8(codes, &query.codes) as f32 * (self.members[position].1.scale * query.scale)
     }
 
     pub(crate) fn position(&self, cluster: u32) -> Option<usize> {

@@ -7,7 +7,8 @@
 //! - Vectors are in **clusters** of up to 128 members. A vector is in the cluster of its nearest centroid
 //!   and in a second one chosen so that a query which misses the first finds it there ([`assign`]). A cluster
 //!   that outgrows its size is cut in two ([`bisect`]), one that has nearly emptied is dissolved; members
-//!   choose again among the clusters around ([`edit`]). So work per write is bounded and nothing is ever
+//!   choose again among the clusters around ([`edit`], [`reshape`]), and what splits leave behind is centred anew
+//!   in small portions when there is time. So work per write is bounded and nothing is ever
 //!   built.
 //! - A cluster's **page** holds its members with one bit a component, relative to the centroid, in blocks
 //!   of 32 for the scanning kernels ([`page`], [`code`]).
@@ -27,6 +28,7 @@ mod edit;
 mod group;
 mod page;
 mod prepared;
+mod reshape;
 mod rotation;
 mod router;
 mod search;
@@ -39,7 +41,7 @@ pub(crate) use self::{
     block::SketchBlock,
     check::check,
     edit::{Edited, Editor},
-    page::Page,
+    page::{Page, Role},
     search::{Allowed, Found, Search, Stop},
 };
 use self::{rotation::Rotation, router::Router, sketch::Sketch};
@@ -57,6 +59,17 @@ pub(crate) struct Index {
     router: Router,
     /// Of pages, by cluster.
     pages: Stamps,
+    tending: Tending,
+}
+
+/// What is left to do for clusters that splits have left behind. Forgotten at the end of the process:
+/// searches only have to scan a little more.
+#[derive(Clone, Copy, Default)]
+struct Tending {
+    /// Clusters to centre anew.
+    clusters: usize,
+    /// The cluster to begin with.
+    next: u32,
 }
 
 impl Index {
@@ -67,6 +80,7 @@ impl Index {
             rotation: Arc::new(Rotation::new(dimension)),
             router: Router::default(),
             pages: Stamps::new(cache),
+            tending: Tending::default(),
         }
     }
 
@@ -85,6 +99,11 @@ impl Index {
     /// Clusters.
     pub(crate) const fn clusters(&self) -> usize {
         self.router.len()
+    }
+
+    /// Whether [`Editor::tend`] has something to do.
+    pub(crate) const fn wants_tending(&self) -> bool {
+        self.tending.clusters > 0
     }
 
     /// Keeps the page of a cluster at hand.

@@ -14,11 +14,22 @@ use crate::{
 /// The members of a cluster with their one-bit codes, in blocks of 32 as the kernels scan them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Page {
-    pub(crate) ordinals: Vec<u32>,
+    /// With [`GUEST`] set for members in second place.
+    members: Vec<u32>,
     /// One a place of every block; `-∞` where there is no member, so that no bound passes.
     pub(crate) add: Vec<f32>,
     pub(crate) scale: Vec<f32>,
     pub(crate) codes: Vec<u8>,
+}
+
+/// Marks a member that has its first place in another cluster.
+const GUEST: u32 = 1 << 31;
+
+/// The place of a member: in which cluster it is by right, in which as a guest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    First,
+    Second,
 }
 
 impl Page {
@@ -48,11 +59,11 @@ impl Page {
 
     /// Every block but the last one is full.
     fn append(&mut self, block: Block) -> Result<(), Malformed> {
-        if !self.ordinals.len().is_multiple_of(BLOCK) {
+        if !self.members.len().is_multiple_of(BLOCK) {
             return Err("a block of codes follows one that is not full");
         }
-        let places = self.ordinals.len() + BLOCK;
-        self.ordinals.extend(block.ordinals);
+        let places = self.members.len() + BLOCK;
+        self.members.extend(block.ordinals);
         self.add.extend(block.add);
         self.add.resize(places, f32::NEG_INFINITY);
         self.scale.extend(block.scale);
@@ -62,20 +73,46 @@ impl Page {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.ordinals.len()
+        self.members.len()
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        self.codes.len() + self.ordinals.len() * 4 + self.add.len() * 8
+        self.codes.len() + self.members.len() * 4 + self.add.len() * 8
+    }
+
+    /// Members in first place.
+    pub(crate) fn first_len(&self) -> usize {
+        let first = self.members.iter().filter(|&&member| member & GUEST == 0);
+        first.count()
+    }
+
+    pub(crate) fn ordinal(&self, position: usize) -> u32 {
+        self.members[position] & !GUEST
+    }
+
+    pub(crate) fn ordinals(&self) -> impl Iterator<Item = u32> {
+        self.members.iter().map(|member| member & !GUEST)
+    }
+
+    pub(crate) fn role(&self, position: usize) -> Role {
+        if self.members[position] & GUEST == 0 {
+            Role::First
+        } else {
+            Role::Second
+        }
+    }
+
+    pub(crate) fn set_role(&mut self, position: usize, role: Role) {
+        self.members[position] = with_role(self.ordinal(position), role);
     }
 
     pub(crate) fn position(&self, ordinal: u32) -> Option<usize> {
-        self.ordinals.iter().position(|&member| member == ordinal)
+        self.ordinals().position(|member| member == ordinal)
     }
 
     /// Adds a member and gives its position.
-    pub(crate) fn push(&mut self, ordinal: u32, code: &Code) -> usize {
-        let position = self.ordinals.len();
+    pub(crate) fn push(&mut self, ordinal: u32, role: Role, code: &Code) -> usize {
+        let position = self.members.len();
         let dimension = code.signs.len();
         if position.is_multiple_of(BLOCK) {
             self.add.resize(position + BLOCK, f32::NEG_INFINITY);
@@ -83,7 +120,7 @@ impl Page {
             let bytes = self.codes.len() + codes::block_bytes(dimension);
             self.codes.resize(bytes, 0);
         }
-        self.ordinals.push(ordinal);
+        self.members.push(with_role(ordinal, role));
         self.add[position] = code.add;
         self.scale[position] = code.scale;
         codes::pack(&mut self.codes, position, &code.signs);
@@ -92,13 +129,13 @@ impl Page {
 
     /// Removes the member at a position; the last one takes its place.
     pub(crate) fn swap_remove(&mut self, position: usize, dimension: usize) {
-        let last = self.ordinals.len() - 1;
+        let last = self.members.len() - 1;
         if position != last {
             self.add[position] = self.add[last];
             self.scale[position] = self.scale[last];
             codes::copy_within(&mut self.codes, last, position, dimension);
         }
-        self.ordinals.swap_remove(position);
+        self.members.swap_remove(position);
         self.add[last] = f32::NEG_INFINITY;
         self.scale[last] = 0.0;
         if last.is_multiple_of(BLOCK) {
@@ -137,7 +174,7 @@ impl Page {
             0.0,
             &mut products,
         );
-        for (&ordinal, product) in self.ordinals.iter().zip(products) {
+        for (ordinal, product) in self.ordinals().zip(products) {
             if shift + factor * product > least {
                 found(ordinal);
             }
@@ -147,17 +184,24 @@ impl Page {
     /// The stored value of a block, `None` behind the last one.
     pub(crate) fn encode_block(&self, block: usize, dimension: usize) -> Option<Vec<u8>> {
         let start = block * BLOCK;
-        let end = self.ordinals.len().min(start + BLOCK);
+        let end = self.members.len().min(start + BLOCK);
         if start >= end {
             return None;
         }
         let bytes = codes::block_bytes(dimension);
         Some(keys::codes::encode(
-            &self.ordinals[start..end],
+            &self.members[start..end],
             &self.add[start..end],
             &self.scale[start..end],
             &self.codes[block * bytes..(block + 1) * bytes],
         ))
+    }
+}
+
+const fn with_role(ordinal: u32, role: Role) -> u32 {
+    match role {
+        Role::First => ordinal,
+        Role::Second => ordinal | GUEST,
     }
 }
 
@@ -176,6 +220,14 @@ mod tests {
         }
     }
 
+    fn role(number: u32) -> Role {
+        if number.is_multiple_of(3) {
+            Role::Second
+        } else {
+            Role::First
+        }
+    }
+
     proptest! {
         #[test]
         fn edits_leave_what_pushing_the_rest_would(
@@ -184,7 +236,7 @@ mod tests {
             let (mut page, mut members) = (Page::default(), Vec::new());
             for (number, (push, index)) in (0..).zip(steps) {
                 if push || members.is_empty() {
-                    page.push(number, &code(number));
+                    page.push(number, role(number), &code(number));
                     members.push(number);
                 } else {
                     let position = index.index(members.len());
@@ -194,7 +246,7 @@ mod tests {
             }
             let mut fresh = Page::default();
             for &member in &members {
-                fresh.push(member, &code(member));
+                fresh.push(member, role(member), &code(member));
             }
             assert_eq!(page, fresh);
             let mut decoded = Page::default();

@@ -11,6 +11,13 @@ pub(crate) struct Prepared {
     pub(crate) table: Table,
 }
 
+/// A vector that is in the index, where its sketch stands for it.
+pub(crate) struct Vector<'a> {
+    pub(crate) sketch: &'a Sketch,
+    /// Those of the sketch.
+    pub(crate) components: &'a [f32],
+}
+
 impl Prepared {
     /// Of a rotated query.
     pub(crate) fn query(rotated: Vec<f32>) -> Self {
@@ -23,15 +30,21 @@ impl Prepared {
         }
     }
 
-    /// Of a vector that is in the index, where its sketch stands for it.
+    /// Of a vector that is in the index.
     pub(crate) fn member(sketch: Sketch) -> Self {
-        let mut components = Vec::with_capacity(sketch.codes.len());
-        sketch.expand(&mut components);
+        let components = sketch.components();
         let table = Table::new(&components);
         Self {
             components,
             sketch,
             table,
+        }
+    }
+
+    pub(crate) fn as_vector(&self) -> Vector<'_> {
+        Vector {
+            sketch: &self.sketch,
+            components: &self.components,
         }
     }
 }

@@ -47,23 +47,14 @@ pub(crate) struct Near {
     pub(crate) centroid: Arc<Sketch>,
     /// Product of the vector and the centroid.
     pub(crate) dot: f32,
-    /// Higher is nearer.
-    score: f32,
 }
 
 impl Near {
-    pub(crate) fn new(
-        vector: &Sketch,
-        nearness: Nearness,
-        cluster: u32,
-        centroid: &Arc<Sketch>,
-    ) -> Self {
-        let dot = vector.dot(centroid);
+    pub(crate) fn new(vector: &Sketch, cluster: u32, centroid: &Arc<Sketch>) -> Self {
         Self {
             cluster,
             centroid: Arc::clone(centroid),
-            dot,
-            score: nearness.score(dot, centroid.squared_norm),
+            dot: vector.dot(centroid),
         }
     }
 }
@@ -78,7 +69,7 @@ pub(crate) enum Nearness {
 }
 
 impl Nearness {
-    fn score(self, dot: f32, squared_norm: f32) -> f32 {
+    pub(crate) fn score(self, dot: f32, squared_norm: f32) -> f32 {
         match self {
             Self::Distance => 2.0 * dot - squared_norm,
             Self::Product => dot,
@@ -128,6 +119,16 @@ impl Router {
             .zip(&self.group_of)
             .filter(|(_, group)| **group != NOWHERE)
             .map(|(cluster, _)| cluster)
+    }
+
+    /// The first cluster with this number or a higher one, else the first of all.
+    pub(crate) fn next_from(&self, number: u32) -> Option<u32> {
+        let after = |number: u32| {
+            let rest = self.group_of.get(number as usize..)?;
+            let offset = rest.iter().position(|&group| group != NOWHERE)?;
+            Some(number + offset as u32)
+        };
+        after(number).or_else(|| after(0))
     }
 
     pub(crate) fn group_of(&self, cluster: u32) -> Option<u32> {
@@ -215,21 +216,27 @@ impl Router {
     pub(crate) fn near(&self, query: &Prepared, nearness: Nearness, count: usize) -> Vec<Near> {
         let groups = self.near_groups(query, nearness, count);
         let wanted = (count * REFINED_PER_RESULT).max(count + REFINED_MIN);
-        let mut near = if self.len <= wanted {
-            let members = groups.iter().flat_map(|group| &group.members);
-            members
-                .map(|(cluster, centroid)| Near::new(&query.sketch, nearness, *cluster, centroid))
+        let mut compared = if self.len <= wanted {
+            let positions = groups
+                .iter()
+                .flat_map(|group| (0..group.members.len()).map(move |position| (*group, position)));
+            positions
+                .map(|(group, position)| Compared::new(query, nearness, group, position))
                 .collect()
         } else {
             promising(&groups, query, nearness, wanted)
         };
-        near.sort_unstable_by(|a, b| {
+        let by_score = |a: &Compared<'_>, b: &Compared<'_>| {
             b.score
                 .total_cmp(&a.score)
                 .then_with(|| a.cluster.cmp(&b.cluster))
-        });
-        near.truncate(count);
-        near
+        };
+        if compared.len() > count && count > 0 {
+            compared.select_nth_unstable_by(count - 1, by_score);
+            compared.truncate(count);
+        }
+        compared.sort_unstable_by(by_score);
+        compared.into_iter().map(Compared::into_near).collect()
     }
 
     fn near_groups(&self, query: &Prepared, nearness: Nearness, count: usize) -> Vec<&Group> {
@@ -258,22 +265,53 @@ impl Router {
     }
 }
 
+/// A cluster compared with a vector, while many are.
+struct Compared<'a> {
+    score: f32,
+    dot: f32,
+    cluster: u32,
+    centroid: &'a Arc<Sketch>,
+}
+
+impl<'a> Compared<'a> {
+    fn new(query: &Prepared, nearness: Nearness, group: &'a Group, position: usize) -> Self {
+        let dot = group.dot(&query.sketch, position);
+        let (cluster, centroid) = &group.members[position];
+        Self {
+            score: nearness.score(dot, centroid.squared_norm),
+            dot,
+            cluster: *cluster,
+            centroid,
+        }
+    }
+
+    fn into_near(self) -> Near {
+        Near {
+            cluster: self.cluster,
+            centroid: Arc::clone(self.centroid),
+            dot: self.dot,
+        }
+    }
+}
+
 /// The clusters whose estimates are best, compared exactly.
-fn promising(groups: &[&Group], query: &Prepared, nearness: Nearness, wanted: usize) -> Vec<Near> {
+fn promising<'a>(
+    groups: &[&'a Group],
+    query: &Prepared,
+    nearness: Nearness,
+    wanted: usize,
+) -> Vec<Compared<'a>> {
     let places = groups.iter().map(|group| group.places()).sum();
     let mut scores = vec![0.0; places];
     let mut start = 0;
     for group in groups {
         let scores = &mut scores[start..start + group.places()];
         start += scores.len();
-        group.estimate(query, scores);
-        for (score, (_, centroid)) in scores.iter_mut().zip(&group.members) {
-            *score = nearness.score(*score, centroid.squared_norm);
-        }
+        group.estimate(query, nearness, scores);
     }
-    let mut positions = Vec::with_capacity(wanted);
+    let mut positions = Vec::with_capacity(2 * wanted);
     codes::above(&scores, quantile(&scores, wanted), &mut positions);
-    let mut near = Vec::with_capacity(positions.len());
+    let mut compared = Vec::with_capacity(positions.len());
     let mut positions = positions
         .into_iter()
         .map(|position| position as usize)
@@ -282,12 +320,11 @@ fn promising(groups: &[&Group], query: &Prepared, nearness: Nearness, wanted: us
     for group in groups {
         let end = start + group.places();
         while let Some(position) = positions.next_if(|&position| position < end) {
-            let (cluster, centroid) = &group.members[position - start];
-            near.push(Near::new(&query.sketch, nearness, *cluster, centroid));
+            compared.push(Compared::new(query, nearness, group, position - start));
         }
         start = end;
     }
-    near
+    compared
 }
 
 /// A number that the `wanted` best scores are above, and all that equal the last of them.

@@ -1,6 +1,6 @@
 use std::{cmp::Reverse, collections::BinaryHeap, sync::Arc};
 
-use quartz_kernels::codes;
+use quartz_kernels::{codes, prefetch};
 use roaring::RoaringBitmap;
 
 use super::{
@@ -21,7 +21,11 @@ use crate::{
 /// How many standard deviations of the estimate by its sketch a vector is given the benefit of.
 const SKETCH_DEVIATIONS: f32 = 3.0;
 /// Clusters that are ranked at first; each time they do not suffice, four times as many.
-const ROUTED: usize = 64;
+const ROUTED: usize = 32;
+/// Clusters scanned before their candidates are compared, so that memory is waited for once.
+const ROUND: usize = 4;
+/// Candidates compared at a time.
+const BATCH: usize = 16;
 /// Clusters after which a search lets other tasks run.
 const CLUSTERS_PER_TURN: usize = 64;
 
@@ -91,20 +95,48 @@ impl Search<'_> {
         let mut work = Work::new(Best::new(k, metric, &query));
         let mut found = Found::default();
         let mut quiet = 0;
-        let mut routes = Routes::default();
-        while let Some(near) = routes.next(self.index, &query, nearness) {
-            if found.probes as usize % CLUSTERS_PER_TURN == CLUSTERS_PER_TURN - 1 {
+        let mut routes = Routes::new(nearness);
+        'rounds: loop {
+            let done = found.probes as usize;
+            let most = if done < stop.probes {
+                stop.probes - done
+            } else if work.best.is_full() || work.best.has_all(&self.allowed) {
+                break;
+            } else {
+                // If k match, k come back.
+                ROUND
+            };
+            if done % CLUSTERS_PER_TURN == CLUSTERS_PER_TURN - ROUND {
                 crate::vector::yield_now().await;
             }
-            let page = self.page(near.cluster).await?;
-            found.probes += 1;
-            found.scanned += page.len() as u64;
-            let slack = stop.deviations * DEVIATION;
-            let changed = self.scan(&query, slack, &near, &page, &mut work).await?;
-            quiet = if changed { 0 } else { quiet + 1 };
-            let enough = quiet >= stop.patience || found.probes as usize >= stop.probes;
-            if enough && (work.best.is_full() || work.best.has_all(&self.allowed)) {
+            let round = routes.round(self, &query, most);
+            if round.is_empty() {
                 break;
+            }
+            work.changed = [false; ROUND];
+            for (number, (near, page)) in round.into_iter().enumerate() {
+                let page = match page {
+                    Some(page) => page,
+                    None => self.load_page(near.cluster).await?,
+                };
+                found.probes += 1;
+                found.scanned += page.len() as u64;
+                self.scan(
+                    &query,
+                    stop.deviations * DEVIATION,
+                    &near,
+                    &page,
+                    number,
+                    &mut work,
+                );
+            }
+            self.refine(&query, &mut work).await?;
+            for changed in work.changed {
+                quiet = if changed { 0 } else { quiet + 1 };
+                let enough = quiet >= stop.patience;
+                if enough && (work.best.is_full() || work.best.has_all(&self.allowed)) {
+                    break 'rounds;
+                }
             }
         }
         found.refined = work.best.refined.len() as u64;
@@ -150,28 +182,29 @@ impl Search<'_> {
         self.index.rotation.padded()
     }
 
-    /// Scans a cluster; whether it brought something new among the best.
-    async fn scan(
+    /// Adds the members of a cluster that may be among the best to the candidates.
+    fn scan(
         &self,
         query: &Prepared,
-        slack: f32,
+        deviation: f32,
         near: &Near,
         page: &Page,
+        number: usize,
         work: &mut Work,
-    ) -> Result<bool> {
+    ) {
         let centroid = &near.centroid;
         let squared_distance = query.sketch.squared_norm + centroid.squared_norm - 2.0 * near.dot;
-        let slack = slack * squared_distance.max(0.0).sqrt();
+        let slack = deviation * squared_distance.max(0.0).sqrt();
         let base = match self.index.metric {
             Metric::Cosine | Metric::Dot => near.dot,
             Metric::Euclidean => 2.0 * near.dot - query.sketch.squared_norm,
         };
         let Work {
             best,
-            seen,
             bounds,
             positions,
             candidates,
+            ..
         } = work;
         bounds.resize(page.add.len(), 0.0);
         codes::bounds(
@@ -185,43 +218,88 @@ impl Search<'_> {
         );
         positions.clear();
         codes::above(bounds, best.threshold, positions);
-        candidates.clear();
         for &position in &*positions {
-            let ordinal = page.ordinals[position as usize];
+            let ordinal = page.ordinal(position as usize);
             if self.allowed.contains(ordinal) {
-                candidates.push((bounds[position as usize], ordinal));
+                candidates.push(Candidate {
+                    bound: bounds[position as usize],
+                    ordinal,
+                    number,
+                });
             }
         }
-        candidates.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
-        let mut changed = false;
-        for &(bound, ordinal) in &*candidates {
-            if bound <= best.threshold {
-                break;
-            }
-            if !seen.insert(ordinal) {
-                continue;
-            }
-            let block = self.sketches(ordinal / BLOCK_ORDINALS, ordinal).await?;
-            changed |= best.offer(query, &block, ordinal, self.dimension())?;
-        }
-        Ok(changed)
     }
 
-    async fn page(&self, cluster: u32) -> Result<Arc<Page>> {
-        let stamps = &self.index.pages;
-        if let Some(page) = self.cache.page(stamps, cluster) {
-            return Ok(page);
+    /// Compares the sketches of the candidates, best first, until no other can be among the best.
+    async fn refine(&self, query: &Prepared, work: &mut Work) -> Result<()> {
+        let dimension = self.dimension();
+        let Work {
+            best,
+            seen,
+            candidates,
+            changed,
+            ..
+        } = work;
+        while !candidates.is_empty() {
+            let batch = candidates.len().min(BATCH);
+            if candidates.len() > BATCH {
+                candidates.select_nth_unstable_by(BATCH - 1, |a, b| b.bound.total_cmp(&a.bound));
+            }
+            let mut blocks = Vec::with_capacity(BATCH);
+            for candidate in candidates.drain(..batch) {
+                if seen.insert(candidate.ordinal) {
+                    let number = candidate.ordinal / BLOCK_ORDINALS;
+                    let block = self.cache.sketches(self.blocks, number);
+                    blocks.push((candidate, block));
+                }
+            }
+            for (candidate, block) in &blocks {
+                let offset = candidate.ordinal % BLOCK_ORDINALS;
+                if let Some(row) = block
+                    .as_ref()
+                    .and_then(|block| block.row(offset, dimension))
+                {
+                    prefetch(row.codes);
+                }
+            }
+            for (
+                Candidate {
+                    ordinal, number, ..
+                },
+                block,
+            ) in blocks
+            {
+                let block = match block {
+                    Some(block) => block,
+                    None => {
+                        self.load_sketches(ordinal / BLOCK_ORDINALS, ordinal)
+                            .await?
+                    }
+                };
+                changed[number] |= best.offer(query, &block, ordinal, dimension)?;
+            }
+            let threshold = best.threshold;
+            candidates.retain(|candidate| candidate.bound > threshold);
         }
+        Ok(())
+    }
+
+    async fn load_page(&self, cluster: u32) -> Result<Arc<Page>> {
         let page = Arc::new(Page::load(self.snapshot, cluster, self.dimension()).await?);
-        self.cache.insert_page(stamps, cluster, Arc::clone(&page));
+        self.cache
+            .insert_page(&self.index.pages, cluster, Arc::clone(&page));
         Ok(page)
     }
 
-    /// The block with the sketch of an ordinal, or only that sketch.
     async fn sketches(&self, number: u32, ordinal: u32) -> Result<Arc<SketchBlock>> {
-        if let Some(block) = self.cache.sketches(self.blocks, number) {
-            return Ok(block);
+        match self.cache.sketches(self.blocks, number) {
+            Some(block) => Ok(block),
+            None => self.load_sketches(number, ordinal).await,
         }
+    }
+
+    /// The block with the sketch of an ordinal, or only that sketch.
+    async fn load_sketches(&self, number: u32, ordinal: u32) -> Result<Arc<SketchBlock>> {
         if !self.cache.wants_block() {
             let key = keys::sketch::key(ordinal);
             let corrupt = |why| StoreError::corrupt_row(&key, why);
@@ -241,16 +319,64 @@ impl Search<'_> {
     }
 }
 
-/// Clusters, nearest first, ranked in growing portions.
-#[derive(Default)]
+/// Clusters, nearest first, ranked in growing portions and taken in rounds. Pages of the round after
+/// are asked for while one is scanned.
 struct Routes {
+    nearness: Nearness,
     ranked: std::vec::IntoIter<Near>,
     visited: Vec<u32>,
     portion: usize,
+    ahead: Vec<(Near, Option<Arc<Page>>)>,
 }
 
 impl Routes {
-    fn next(&mut self, index: &Index, query: &Prepared, nearness: Nearness) -> Option<Near> {
+    fn new(nearness: Nearness) -> Self {
+        Self {
+            nearness,
+            ranked: Vec::new().into_iter(),
+            visited: Vec::new(),
+            portion: 0,
+            ahead: Vec::new(),
+        }
+    }
+
+    /// The next clusters with their pages, where these are in memory.
+    fn round(
+        &mut self,
+        search: &Search<'_>,
+        query: &Prepared,
+        most: usize,
+    ) -> Vec<(Near, Option<Arc<Page>>)> {
+        let mut round = std::mem::take(&mut self.ahead);
+        if round.is_empty() {
+            round = self.take(search, query);
+        }
+        if most > ROUND {
+            self.ahead = self.take(search, query);
+        }
+        round.truncate(most);
+        round
+    }
+
+    fn take(&mut self, search: &Search<'_>, query: &Prepared) -> Vec<(Near, Option<Arc<Page>>)> {
+        let index = search.index;
+        let mut taken = Vec::with_capacity(ROUND);
+        while taken.len() < ROUND {
+            let Some(near) = self.next(index, query) else {
+                break;
+            };
+            let page = search.cache.page(&index.pages, near.cluster);
+            taken.push((near, page));
+        }
+        for page in taken.iter().filter_map(|(_, page)| page.as_ref()) {
+            prefetch(&page.codes);
+            prefetch(&page.add);
+            prefetch(&page.scale);
+        }
+        taken
+    }
+
+    fn next(&mut self, index: &Index, query: &Prepared) -> Option<Near> {
         loop {
             if let Some(near) = self.ranked.next() {
                 self.visited.push(near.cluster);
@@ -266,7 +392,7 @@ impl Routes {
             };
             let mut visited = self.visited.clone();
             visited.sort_unstable();
-            let mut ranked = index.router.near(query, nearness, self.portion);
+            let mut ranked = index.router.near(query, self.nearness, self.portion);
             ranked.retain(|near| visited.binary_search(&near.cluster).is_err());
             self.ranked = ranked.into_iter();
         }
@@ -279,7 +405,16 @@ struct Work {
     seen: Seen,
     bounds: Vec<f32>,
     positions: Vec<u32>,
-    candidates: Vec<(f32, u32)>,
+    candidates: Vec<Candidate>,
+    /// Which clusters of the round brought something new among the best.
+    changed: [bool; ROUND],
+}
+
+/// A vector that may be among the best: its bound, and the cluster of the round that it is in.
+struct Candidate {
+    bound: f32,
+    ordinal: u32,
+    number: usize,
 }
 
 impl Work {
@@ -290,6 +425,7 @@ impl Work {
             bounds: Vec::new(),
             positions: Vec::new(),
             candidates: Vec::new(),
+            changed: [false; ROUND],
         }
     }
 }

@@ -33,7 +33,13 @@ impl Sketch {
         dot_i8(&self.codes, &other.codes) as f32 * (self.scale * other.scale)
     }
 
-    /// The components.
+    pub(crate) fn components(&self) -> Vec<f32> {
+        let mut components = Vec::with_capacity(self.codes.len());
+        self.expand(&mut components);
+        components
+    }
+
+    /// Appends the components.
     pub(crate) fn expand(&self, into: &mut Vec<f32>) {
         into.extend(self.codes.iter().map(|&code| f32::from(code) * self.scale));
     }

@@ -1,5 +1,5 @@
 //! `Codes`: up to 32 members of a cluster with their one-bit codes. Key: cluster `u32`, block `u16`.
-//! Value: for each member its ordinal `u32`, then for each the summand `f32`, then for each the factor `f32`, all
+//! Value: for each member its ordinal `u32`, the highest bit set if it is in second place, then for each the summand `f32`, then for each the factor `f32`, all
 //! little-endian; then the codes of the block as the kernels scan them (`quartz_kernels::codes`), four bytes a
 //! rotated component, zero where there is no member.
 
@@ -13,7 +13,7 @@ const MEMBER_BYTES: usize = 12;
 /// What a row holds.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Block {
-    /// The members.
+    /// The members: ordinals, with the highest bit set for those in second place.
     pub ordinals: Vec<u32>,
     /// What is added to the estimate of each.
     pub add: Vec<f32>,

@@ -2,6 +2,7 @@
 //! cluster `u32`, `FF FF FF FF` for none.
 
 use super::{Kind, codec::Malformed};
+use crate::index::Role;
 
 /// The clusters of one vector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +17,15 @@ impl Place {
     /// Both clusters.
     pub fn clusters(self) -> impl Iterator<Item = u32> {
         [Some(self.primary), self.secondary].into_iter().flatten()
+    }
+
+    /// What the vector is in a cluster; `None` if it is not in it.
+    pub(crate) fn role(self, cluster: u32) -> Option<Role> {
+        if cluster == self.primary {
+            Some(Role::First)
+        } else {
+            (Some(cluster) == self.secondary).then_some(Role::Second)
+        }
     }
 
     /// The value.

@@ -96,6 +96,12 @@ pub enum Change {
         /// Most rows to remove.
         limit: usize,
     },
+    /// Does for up to `clusters` clusters of the vector index what writes have put off. Changes no
+    /// record and takes no version.
+    Tend {
+        /// Most clusters to look after.
+        clusters: usize,
+    },
 }
 
 /// One operation on one record.

@@ -35,6 +35,8 @@ pub(super) struct Group<'a> {
     pub(super) forgotten: Vec<(u64, String, bool)>,
     /// Whether the next expiry is to be read anew after the commit.
     pub(super) swept: bool,
+    /// Clusters of the vector index to look after.
+    pub(super) tended: usize,
     /// What the write being decided has replaced, to put back if it is refused.
     undo: Vec<(String, Option<Arc<Draft>>)>,
 }
@@ -90,6 +92,7 @@ impl<'a> Group<'a> {
             answers: BTreeMap::new(),
             forgotten: Vec::new(),
             swept: false,
+            tended: 0,
             undo: Vec::new(),
         }
     }
@@ -156,6 +159,13 @@ impl<'a> Group<'a> {
                 Ok(Written { next, ..written })
             }
             Change::Sweep { limit } => self.sweep(limit).await,
+            Change::Tend { clusters } => {
+                self.tended += clusters;
+                Ok(Written {
+                    version: self.version(),
+                    ..Written::default()
+                })
+            }
         }
     }
 

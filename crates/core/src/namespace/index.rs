@@ -72,6 +72,7 @@ pub(super) async fn index(
         answers,
         forgotten,
         swept,
+        tended,
         now: _,
         base: _,
         ..
@@ -123,18 +124,23 @@ pub(super) async fn index(
     } = rows;
     write_members(&*base.snapshot, members, &mut batch).await?;
     write_numbers(&*base.snapshot, numbers, &mut batch).await?;
-    if batch.is_empty() && !swept && base.meta.as_ref() == Some(&rows.meta) {
-        return Ok(None);
-    }
-    batch.put(meta::key(), rows.meta.encode());
     let stamp = cache.new_stamp();
     let block = |ordinal: &u32| ordinal / BLOCK_ORDINALS;
     let (mut blocks, mut ids) = (base.blocks.clone(), base.ids.clone());
     let touched = vector_changes.iter().map(|(ordinal, ..)| ordinal);
     blocks.touch(touched.map(block), stamp);
     ids.touch(renamed.iter().map(block), stamp);
-    let Edited { index, pages } =
-        write_vectors(base, &rows.meta, vector_changes, cache, stamp, &mut batch).await?;
+    let vectors = Vectors {
+        changes: vector_changes,
+        tended,
+        cache,
+        stamp,
+    };
+    let Edited { index, pages } = write_vectors(base, &rows.meta, vectors, &mut batch).await?;
+    if batch.is_empty() && !swept && base.meta.as_ref() == Some(&rows.meta) {
+        return Ok(None);
+    }
+    batch.put(meta::key(), rows.meta.encode());
     let state = State {
         meta: Some(rows.meta),
         snapshot: Arc::clone(&base.snapshot),
@@ -329,23 +335,39 @@ impl Rows {
     }
 }
 
+/// What changes in the vector index.
+struct Vectors<'a> {
+    /// Ordinal, whether there was a vector, and the new one.
+    changes: Vec<(u32, bool, Option<Vec<f32>>)>,
+    tended: usize,
+    cache: &'a VectorCache,
+    stamp: u64,
+}
+
 /// Changes the vector index and writes its rows.
 async fn write_vectors(
     base: &State,
     meta: &Meta,
-    changes: Vec<(u32, bool, Option<Vec<f32>>)>,
-    cache: &VectorCache,
-    stamp: u64,
+    vectors: Vectors<'_>,
     batch: &mut Batch,
 ) -> Result<Edited> {
+    let Vectors {
+        changes,
+        tended,
+        cache,
+        stamp,
+    } = vectors;
     let index = match (&base.index, meta.config.dimension) {
-        (None, Some(dimension)) => Some(Index::new(meta.config.metric, dimension as usize, cache)),
+        (None, Some(dimension)) => {
+            let dimension = dimension as usize;
+            Some(Index::new(meta.config.metric, dimension, cache))
+        }
         (index, _) => index.clone(),
     };
     let Some(index) = index else {
         return Ok(Edited::default());
     };
-    let mut editor = Editor::new(&*base.snapshot, cache, &index);
+    let mut editor = Editor::new(&*base.snapshot, cache, &base.blocks, &index);
     for (ordinal, was_there, _) in &changes {
         if *was_there {
             editor.remove(*ordinal).await?;
@@ -356,6 +378,7 @@ async fn write_vectors(
             editor.insert(ordinal, &vector).await?;
         }
     }
+    editor.tend(tended).await?;
     Ok(editor.finish(stamp, batch))
 }
 

@@ -156,6 +156,16 @@ impl Namespace {
         self.shared.state.load().next_expiry
     }
 
+    /// Whether the vector index has put something off: the host then writes [`Change::Tend`].
+    #[must_use]
+    pub fn wants_tending(&self) -> bool {
+        let state = self.shared.state.load();
+        state
+            .index
+            .as_ref()
+            .is_some_and(crate::index::Index::wants_tending)
+    }
+
     /// Ends the writing: what waits before is done, what comes after gets [`Error::Closed`].
     pub async fn close(&self) {
         let (reply, done) = oneshot::channel();

@@ -37,11 +37,13 @@ const GROWTH: f64 = 0.45;
 impl Cost {
     /// The cheapest approximate way and where it stops, or `None` where an exact answer costs no more.
     pub(super) fn route(&self, effort: Effort) -> Option<(Route, Stop)> {
+        // With a filter fewer finds are to be expected of each cluster.
+        let scarcity = (self.vectors as f64 / self.candidates.max(1) as f64).powf(GROWTH);
         let stop = match effort {
             Effort::Exact => return None,
             Effort::Recall(recall) => Stop {
                 deviations: 1.9 + 12.0 * (recall - 0.95).max(0.0),
-                patience: patience(recall),
+                patience: (patience(recall) * scarcity).max(1.0) as usize,
                 probes: usize::MAX,
             },
             Effort::Probes(probes) => Stop {
@@ -74,7 +76,8 @@ impl Cost {
     }
 }
 
-/// Clusters without a find after which a search stops, for a recall.
-fn patience(recall: f32) -> usize {
-    (0.5 / (1.0 - recall.clamp(0.5, 0.9995))).round() as usize
+/// Clusters without a find after which a search stops, for a recall: a curve measured on sentence
+/// embeddings, not yet on the namespace's own vectors.
+fn patience(recall: f32) -> f64 {
+    0.8 / (1.0 - f64::from(recall.clamp(0.5, 0.9995))) - 2.0
 }

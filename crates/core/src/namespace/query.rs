@@ -1,3 +1,6 @@
+use std::sync::Arc;
+
+use quartz_kernels::prefetch;
 use roaring::RoaringBitmap;
 
 use super::{
@@ -285,8 +288,21 @@ impl View {
     async fn matches(&self, target: &[f32], found: Vec<u32>, query: &Query) -> Result<Vec<Match>> {
         let metric = self.metric();
         let mut top = TopK::new(query.top_k);
-        for ordinal in found {
-            top.offer(self.rank(target, ordinal).await?, ordinal);
+        let mut blocks = Vec::with_capacity(found.len());
+        for &ordinal in &found {
+            let block = self
+                .cache
+                .vectors(&self.state.blocks, ordinal / BLOCK_ORDINALS);
+            if let Some(row) = block
+                .as_ref()
+                .and_then(|block| block.row(ordinal % BLOCK_ORDINALS, target.len()))
+            {
+                prefetch(row);
+            }
+            blocks.push(block);
+        }
+        for (ordinal, block) in found.into_iter().zip(blocks) {
+            top.offer(self.rank(target, ordinal, block).await?, ordinal);
         }
         let mut ranked = Vec::new();
         for (rank, ordinal) in top.finish() {
@@ -313,11 +329,16 @@ impl View {
         Ok(matches)
     }
 
-    async fn rank(&self, target: &[f32], ordinal: u32) -> Result<f32> {
+    async fn rank(
+        &self,
+        target: &[f32],
+        ordinal: u32,
+        block: Option<Arc<VectorBlock>>,
+    ) -> Result<f32> {
         let metric = self.metric();
         let number = ordinal / BLOCK_ORDINALS;
         let snapshot = &*self.state.snapshot;
-        let block = match self.cache.vectors(&self.state.blocks, number) {
+        let block = match block {
             Some(block) => block,
             None if !self.cache.wants_block() => {
                 let mut row = single(snapshot, ordinal, target.len()).await?;
@@ -326,12 +347,9 @@ impl View {
             }
             None => {
                 let block = VectorBlock::load(snapshot, number, target.len(), metric).await?;
-                let block = std::sync::Arc::new(block);
-                self.cache.insert_vectors(
-                    &self.state.blocks,
-                    number,
-                    std::sync::Arc::clone(&block),
-                );
+                let block = Arc::new(block);
+                self.cache
+                    .insert_vectors(&self.state.blocks, number, Arc::clone(&block));
                 block
             }
         };

@@ -130,7 +130,7 @@ impl Model {
                 .map(|id| operation(id, Action::Delete))
                 .collect(),
             // Nothing that can be seen.
-            Change::Sweep { .. } => vec![],
+            Change::Sweep { .. } | Change::Tend { .. } => vec![],
             Change::Configure(_) => unreachable!("done once, before the steps"),
         };
         let version = self.version + 1;

@@ -48,7 +48,8 @@ fn write() -> impl Strategy<Value = Write> {
         fingerprint: [digest; 16],
     });
     (change(), prop::option::weighted(0.1, idempotency)).prop_map(|(change, idempotency)| Write {
-        idempotency: idempotency.filter(|_| !matches!(change, Change::Sweep { .. })),
+        idempotency: idempotency
+            .filter(|_| !matches!(change, Change::Sweep { .. } | Change::Tend { .. })),
         change,
         durability: Durability::Disk,
     })
@@ -63,6 +64,7 @@ fn change() -> impl Strategy<Value = Change> {
         }),
         1 => filter().prop_map(|filter| Change::DeleteWhere { filter, limit: 1000 }),
         1 => (1..5_usize).prop_map(|limit| Change::Sweep { limit }),
+        1 => (1..5_usize).prop_map(|clusters| Change::Tend { clusters }),
     ]
 }
 
