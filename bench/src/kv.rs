@@ -37,7 +37,7 @@ pub(crate) fn run(args: &All, record: &mut Record) -> anyhow::Result<()> {
     let get = script("get.lua", wrk_script("GET", &quartz.api_key))?;
 
     let (mut writes, mut syncs, mut sets) = (vec![], vec![], vec![]);
-    let (mut reads, mut bare) = (vec![], vec![]);
+    let (mut reads, mut bare, mut bare_writes) = (vec![], vec![], vec![]);
     wrk(&quartz.url, &put, args.seconds)?; // Fills the keys.
     for _ in 0..ROUNDS {
         syncs.push(fsync::rate(temporary.path(), Duration::from_secs(2))?);
@@ -45,9 +45,11 @@ pub(crate) fn run(args: &All, record: &mut Record) -> anyhow::Result<()> {
         sets.push(redis.set_rate()?);
         reads.push(wrk(&quartz.url, &get, args.seconds)?);
         bare.push(wrk(&baseline, &get, args.seconds)?);
+        bare_writes.push(wrk(&baseline, &put, args.seconds)?);
     }
     let (writes, reads) = (median(writes), median(reads));
-    let (syncs, sets, bare) = (median(syncs), median(sets), median(bare));
+    let (syncs, sets) = (median(syncs), median(sets));
+    let (bare, bare_writes) = (median(bare), median(bare_writes));
     record.add(
         "GET 1 KiB, 32 connections",
         reads,
@@ -69,18 +71,27 @@ pub(crate) fn run(args: &All, record: &mut Record) -> anyhow::Result<()> {
         ("Redis 7 appendfsync always", sets),
         1.0,
     );
+    // What the machine can do for HTTP and this client, however quick the disk is.
+    record.add(
+        "PUT 1 KiB to a bare axum handler, not stored",
+        bare_writes,
+        "/s",
+        ("one fsync at a time", syncs),
+        20.0,
+    );
     Ok(())
 }
 
-/// A handler that answers 1 KiB and does nothing else.
+/// Handlers that answer 1 KiB, and that read a body, and do nothing else.
 pub(crate) fn baseline() -> anyhow::Result<()> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?
         .block_on(async {
             let body = bytes::Bytes::from(vec![b'x'; VALUE_BYTES]);
-            let router =
-                Router::new().route("/{*path}", get(move || std::future::ready(body.clone())));
+            let read = get(move || std::future::ready(body.clone()));
+            let write = read.put(|_: bytes::Bytes| std::future::ready(()));
+            let router = Router::new().route("/{*path}", write);
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
             println!("baseline on http://{}", listener.local_addr()?);
             let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));

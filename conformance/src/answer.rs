@@ -29,6 +29,7 @@ const STATUS_OF_CODE: &[(&str, u16)] = &[
     ("too_many_requests", 429),
     ("unsupported_media_type", 415),
     ("vector_invalid", 400),
+    ("vector_missing", 400),
     ("version_not_reached", 412),
 ];
 

@@ -111,6 +111,21 @@ async fn conditions_on_delete() {
 }
 
 #[tokio::test]
+async fn conditions_that_exclude_each_other_never_hold() {
+    let space = Space::new();
+    space.put("k", "1").await.expect(201);
+    for key in ["k", "gone"] {
+        space
+            .put(key, "2")
+            .header("if-match", "*")
+            .header("if-none-match", "*")
+            .await
+            .problem("precondition_failed");
+    }
+    assert_eq!(space.kv("GET", "k").await.body, b"1");
+}
+
+#[tokio::test]
 async fn conditions_that_are_not_etags_are_refused() {
     let space = Space::new();
     space.put("k", "1").await.expect(201);

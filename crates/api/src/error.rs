@@ -107,6 +107,8 @@ error_codes! {
     UnsupportedMediaType = "unsupported_media_type", 415, "Content type not supported";
     /// A vector has a component that is not finite, or is zero where the metric is cosine.
     VectorInvalid = "vector_invalid", 400, "Vector not valid";
+    /// The record that a query names has no vector.
+    VectorMissing = "vector_missing", 400, "Record has no vector";
     /// The read demands a version that the namespace has not reached.
     VersionNotReached = "version_not_reached", 412, "Version not reached";
 }

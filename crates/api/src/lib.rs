@@ -22,6 +22,7 @@ pub use self::{
     account::{Account, AccountList, CreateAccount, CreatedAccount, UpdateAccount, Whoami},
     api_key::{ApiKey, ApiKeyList, CreateApiKey, IssuedKey, RotateApiKey, UpdateApiKey},
     audit::{AuditEntry, AuditList},
+    bounded::whole,
     error::{ErrorCode, Problem},
     header::{
         DURABILITY, Durability, IDEMPOTENCY_KEY, IDEMPOTENCY_REPLAYED, MIN_VERSION, REQUEST_ID,

@@ -8,7 +8,7 @@ use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
         RefOr,
-        schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, Schema, SchemaType, Type},
+        schema::{ObjectBuilder, Schema},
     },
 };
 
@@ -124,25 +124,9 @@ impl<'de> Visitor<'de> for ValueVisitor {
 
 impl PartialSchema for Metadata {
     fn schema() -> RefOr<Schema> {
-        let of = |kind| ObjectBuilder::new().schema_type(SchemaType::new(kind));
-        let value = OneOfBuilder::new()
-            .item(of(Type::String))
-            .item(of(Type::Number))
-            .item(of(Type::Boolean))
-            .item(
-                ArrayBuilder::new()
-                    .items(of(Type::String))
-                    .max_items(Some(MAX.list_items)),
-            )
-            .item(of(Type::Null))
-            .description(Some(
-                "`null` removes the field in an update and is refused elsewhere.",
-            ));
         ObjectBuilder::new()
-            .additional_properties(Some(Schema::from(value)))
             .description(Some(
-                "A flat object of strings, numbers, booleans and lists of strings. Whole numbers \
-                 lie between -2^53 and 2^53.",
+                "A flat object of strings, numbers, booleans and lists of strings.",
             ))
             .into()
     }

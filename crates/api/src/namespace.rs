@@ -12,7 +12,7 @@ use utoipa::{
     },
 };
 
-use crate::MAX;
+use crate::{MAX, bounded};
 
 /// How vectors are compared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -90,7 +90,12 @@ impl PartialSchema for IndexedFields {
             .item(string().enum_values(Some(["all"])))
             .item(
                 ArrayBuilder::new()
-                    .items(string())
+                    .items(
+                        string()
+                            .min_length(Some(1))
+                            .max_length(Some(MAX.field_name_bytes))
+                            .pattern(Some("^[^$]")),
+                    )
                     .max_items(Some(MAX.metadata_fields)),
             )
             .description(Some("Which metadata fields filters can use."))
@@ -109,7 +114,10 @@ impl ToSchema for IndexedFields {
 #[serde(deny_unknown_fields, default)]
 pub struct NamespaceConfig {
     /// Components of every vector, 1 to 16,384; without it the first vector decides.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "bounded::whole"
+    )]
     #[schema(minimum = 1, maximum = 16384)]
     pub dimension: Option<u32>,
     /// How vectors are compared.

@@ -31,7 +31,11 @@ pub struct QueryRequest {
     #[schema(min_length = 1, max_length = 512)]
     pub id: Option<String>,
     /// Most matches, 1 to 10,000; 10 if absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "bounded::whole"
+    )]
     #[schema(minimum = 1, maximum = 10000, default = 10)]
     pub top_k: Option<usize>,
     /// Only records whose metadata match: `{"price": {"$lt": 10}, "tag": "new"}`.
@@ -174,6 +178,7 @@ pub struct FetchResponse {
 pub struct ListRequest {
     /// Only ids that start with this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[param(max_length = 512)]
     pub prefix: Option<String>,
     /// `next_cursor` of the page before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -185,5 +190,9 @@ pub struct ListRequest {
     /// Parts of each record to send along, separated by commas: `metadata` (the default), `text`,
     /// `value`, `vector`. Not for lists of keys or namespaces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[param(
+        pattern = "^ *(metadata|text|value|vector)?( *, *(metadata|text|value|vector)?)* *$",
+        example = "metadata,value"
+    )]
     pub include: Option<String>,
 }

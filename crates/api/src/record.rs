@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use crate::{Metadata, Vector};
+use crate::{Metadata, Vector, bounded};
 
 /// A record to store. It replaces the record with the same id as a whole.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
@@ -27,16 +27,28 @@ pub struct Record {
     pub value: Option<Box<RawValue>>,
     /// The value as base64, for bytes that are not JSON; not together with `value`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(
+        pattern = r"^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$"
+    )]
     pub value_base64: Option<String>,
     /// Content type of the value, if not the one its form implies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 255, pattern = r"^[ -~]*[!-~][ -~]*$")]
     pub content_type: Option<String>,
     /// Seconds until the record disappears, 1 to ten years.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "bounded::whole"
+    )]
     #[schema(minimum = 1, maximum = 315360000)]
     pub ttl: Option<u64>,
     /// Write only if the stored record has this version; else nothing of the request is done.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "bounded::whole"
+    )]
     pub if_version: Option<u64>,
     /// Write only if there is no such record; else nothing of the request is done.
     #[serde(default, skip_serializing_if = "Option::is_none")]

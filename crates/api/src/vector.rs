@@ -8,7 +8,7 @@ use serde::{
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
-        RefOr,
+        KnownFormat, RefOr, SchemaFormat,
         schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, Schema, SchemaType, Type},
     },
 };
@@ -142,14 +142,22 @@ impl<'de> Visitor<'de> for VectorVisitor {
 
 impl PartialSchema for Vector {
     fn schema() -> RefOr<Schema> {
-        let number = ObjectBuilder::new().schema_type(SchemaType::new(Type::Number));
+        let number = ObjectBuilder::new()
+            .schema_type(SchemaType::new(Type::Number))
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::Float)));
         let array = ArrayBuilder::new()
             .items(number)
             .min_items(Some(1))
             .max_items(Some(MAX.dimension))
             .description(Some("Components."));
+        // Groups of 16 characters are three components; the rest is one or two.
         let base64 = ObjectBuilder::new()
             .schema_type(SchemaType::new(Type::String))
+            .min_length(Some(8))
+            .max_length(Some(MAX.dimension.div_ceil(3) * 16))
+            .pattern(Some(
+                "^([A-Za-z0-9+/]{16})*([A-Za-z0-9+/]{5}[AQgw]==|[A-Za-z0-9+/]{10}[AEIMQUYcgkosw048]=)?$",
+            ))
             .description(Some("Base64 of little-endian f32 components."));
         OneOfBuilder::new()
             .item(array)

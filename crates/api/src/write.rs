@@ -57,16 +57,28 @@ pub struct UpdateRequest {
     pub value: Option<Box<RawValue>>,
     /// New value as base64; only with `id`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(
+        pattern = r"^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$"
+    )]
     pub value_base64: Option<String>,
     /// Content type of the new value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 255, pattern = r"^[ -~]*[!-~][ -~]*$")]
     pub content_type: Option<String>,
     /// Seconds until the record disappears, counted from now; absent leaves the expiry as it is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "bounded::whole"
+    )]
     #[schema(minimum = 1, maximum = 315360000)]
     pub ttl: Option<u64>,
     /// Change only if the stored record has this version; only with `id`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "bounded::whole"
+    )]
     pub if_version: Option<u64>,
 }
 
@@ -155,16 +167,28 @@ pub struct BatchOperation {
     pub value: Option<Box<RawValue>>,
     /// `put`, `upsert`, `update`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(
+        pattern = r"^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$"
+    )]
     pub value_base64: Option<String>,
     /// `put`, `upsert`, `update`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 255, pattern = r"^[ -~]*[!-~][ -~]*$")]
     pub content_type: Option<String>,
     /// `put`, `upsert`, `update`: seconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "bounded::whole"
+    )]
     #[schema(minimum = 1, maximum = 315360000)]
     pub ttl: Option<u64>,
     /// The record must have this version.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "bounded::whole"
+    )]
     pub if_version: Option<u64>,
     /// `true`: the record must not be there.
     #[serde(default, skip_serializing_if = "Option::is_none")]

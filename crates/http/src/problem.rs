@@ -197,7 +197,7 @@ pub(crate) fn from_core(error: Error, place: Place) -> Failure {
             ErrorCode::LimitExceeded,
             place.of(Some(*operation), "metadata"),
         ),
-        Error::NoVector { .. } => (ErrorCode::InvalidRequest, Some("id".to_owned())),
+        Error::NoVector { .. } => (ErrorCode::VectorMissing, Some("id".to_owned())),
         Error::NotIndexed { field } => (ErrorCode::FieldNotIndexed, Some(field.clone())),
         Error::Conflict { .. } => (ErrorCode::NamespaceConflict, None),
         Error::IdempotencyKeyReused => (ErrorCode::IdempotencyKeyReused, None),

@@ -54,7 +54,7 @@ pub fn router(state: ApiState, host_routes: Router) -> Router {
         .cloned()
         .chain(UNDOCUMENTED.map(str::to_owned))
         .collect();
-    let text = Bytes::from(openapi::finish(document).to_json().unwrap_or_default());
+    let text = Bytes::from(openapi::finish(document).to_string());
     let json = json
         .route("/openapi.json", get(move || openapi_json(text.clone())))
         .layer(CompressionLayer::new().compress_when(SizeAbove::new(COMPRESS_ABOVE_BYTES)));
@@ -78,9 +78,7 @@ pub fn router(state: ApiState, host_routes: Router) -> Router {
 pub fn openapi_document() -> String {
     let mut document = values().into_openapi();
     document.merge(json().into_openapi());
-    openapi::finish(document)
-        .to_pretty_json()
-        .unwrap_or_default()
+    format!("{:#}", openapi::finish(document))
 }
 
 /// Routes whose bodies are the client's bytes. They pay for no layer but the edge.

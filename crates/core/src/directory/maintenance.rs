@@ -1,11 +1,16 @@
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use super::Directory;
 use crate::{
     error::{Error, Result},
-    keys::catalog::{self, TOMBSTONES},
-    namespace::{Change, Namespace, Write},
-    store::{Batch, Durability, ScanLimit, StoreError, prefix_end},
+    keys::{
+        catalog::{self, NAMES, TOMBSTONES},
+        codec,
+    },
+    namespace::{Change, Namespace, Write, next_expiry},
+    store::{
+        Batch, Durability, ScanLimit, ScopedStore, Store as _, StoreError, prefix_end, successor,
+    },
 };
 
 /// Expired records removed from a namespace in one commit.
@@ -14,6 +19,8 @@ const SWEEP_RECORDS: usize = 512;
 const TEND_CLUSTERS: usize = 16;
 /// Rows of deleted namespaces removed in one commit.
 const RECLAIM_ROWS: usize = 2048;
+/// Names in the catalog that a round looks at, to find closed namespaces in which something is due.
+const PATROL_NAMES: usize = 64;
 /// Namespaces that stay open though nobody uses them at the moment.
 const OPEN_IDLE_MAX: usize = 4096;
 
@@ -30,14 +37,16 @@ pub struct Maintained {
 
 impl Directory {
     /// One bounded round of what can wait: looks after some clusters of vector indexes, removes some
-    /// expired records of open namespaces and some rows of deleted ones, and closes namespaces that nobody uses. The host calls it every second or
-    /// so, and again at once while [`Maintained::more`].
+    /// expired records of open namespaces and some rows of deleted ones, opens closed namespaces in
+    /// which something has expired, and closes those that nobody uses. The host calls it every second
+    /// or so, and again at once while [`Maintained::more`].
     ///
     /// # Errors
     /// When the store fails; the next round starts where this one ended.
     pub async fn maintain(&self) -> Result<Maintained> {
         let mut done = Maintained::default();
         let now = self.shared.clock.now_millis();
+        self.patrol(now).await?;
         for namespace in self.handles() {
             if namespace.wants_tending() {
                 let tend = Write {
@@ -83,6 +92,43 @@ impl Directory {
             .read()
             .unwrap_or_else(PoisonError::into_inner);
         open.values().filter_map(Namespace::next_expiry).min()
+    }
+
+    /// Looks at some closed namespaces, each in its turn, and opens those in which something is due,
+    /// so that it is swept though nobody asks for the namespace. Costs two short reads a name.
+    async fn patrol(&self, now: u64) -> Result<()> {
+        let snapshot = self.shared.store.snapshot().await?;
+        let mut patrolled = self.shared.patrolled.lock().await;
+        let start = match &*patrolled {
+            Some(name) => successor(&catalog::name_key(name)),
+            None => NAMES.to_vec(),
+        };
+        let limit = ScanLimit::rows(PATROL_NAMES);
+        let page = snapshot.scan(&start, &prefix_end(NAMES), limit).await?;
+        let mut names = Vec::with_capacity(page.rows.len());
+        for (key, value) in &page.rows {
+            let corrupt = |why| StoreError::corrupt_row(key, why);
+            let name = codec::utf8(&key[NAMES.len()..]).map_err(corrupt)?;
+            names.push((name, catalog::number(value).map_err(corrupt)?));
+        }
+        // The next round begins behind these even if one of them cannot be read.
+        *patrolled = names
+            .last()
+            .filter(|_| page.more)
+            .map(|(name, _)| name.clone());
+        drop(patrolled);
+        for (name, number) in names {
+            if self.opened(&name).is_some() {
+                continue;
+            }
+            let store = Arc::clone(&self.shared.store);
+            let rows = ScopedStore::new(store, catalog::namespace_prefix(number));
+            let next = next_expiry(&*rows.snapshot().await?).await?;
+            if next.is_some_and(|at| at <= now) {
+                self.open(&name).await?;
+            }
+        }
+        Ok(())
     }
 
     fn handles(&self) -> Vec<Namespace> {

@@ -47,6 +47,8 @@ struct Shared {
     open: RwLock<HashMap<String, Namespace>>,
     /// Held while namespaces come and go; the number the next new one gets.
     next_number: Mutex<u32>,
+    /// The name after which the next round of maintenance looks for something that is due.
+    patrolled: Mutex<Option<String>>,
 }
 
 /// A namespace in a list.
@@ -94,6 +96,7 @@ impl Directory {
                 spawn,
                 open,
                 next_number,
+                patrolled: Mutex::default(),
             }),
         })
     }

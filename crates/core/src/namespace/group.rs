@@ -23,8 +23,8 @@ use crate::{
 
 /// Writes that are decided one after another, each on what those before it left, to be committed
 /// together. A write that is refused leaves no trace.
-pub(super) struct Group<'a> {
-    pub(super) base: &'a State,
+pub(super) struct Group {
+    pub(super) base: Arc<State>,
     pub(super) now: u64,
     pub(super) meta: Option<Meta>,
     /// Every record the group has looked at.
@@ -82,12 +82,12 @@ impl Draft {
     }
 }
 
-impl<'a> Group<'a> {
-    pub(super) fn new(base: &'a State, now: u64) -> Self {
+impl Group {
+    pub(super) fn new(base: Arc<State>, now: u64) -> Self {
         Self {
-            base,
             now,
             meta: base.meta.clone(),
+            base,
             records: HashMap::new(),
             answers: BTreeMap::new(),
             forgotten: Vec::new(),
@@ -362,7 +362,7 @@ impl<'a> Group<'a> {
         after: Option<u32>,
         limit: usize,
     ) -> Result<(Vec<String>, Option<u32>)> {
-        let mut selected = filter::select(filter, self.base).await?;
+        let mut selected = filter::select(filter, &self.base).await?;
         selected -= self.base.expired(self.now).await?;
         if let Some(after) = after {
             selected.remove_range(..=after);
@@ -394,7 +394,7 @@ impl<'a> Group<'a> {
             if ids.len() >= limit {
                 return Ok((ids, Some(last.or(after).unwrap_or(0))));
             }
-            ids.push(id_of(self.base, ordinal).await?);
+            ids.push(id_of(&self.base, ordinal).await?);
             last = Some(ordinal);
         }
         Ok((ids, None))
@@ -413,7 +413,7 @@ impl<'a> Group<'a> {
             .scan(&start, &end, ScanLimit::rows(limit))
             .await?;
         for (key, _) in &page.rows {
-            let id = id_of(self.base, trailing_ordinal(key)?).await?;
+            let id = id_of(&self.base, trailing_ordinal(key)?).await?;
             self.load(&id).await?;
             if let Some(pending) = self.records.get_mut(&id) {
                 // Invisible already, so it takes no version; unless the group made it anew.

@@ -61,11 +61,7 @@ type Members = Vec<(Vec<u8>, u32, bool)>;
 type Numbers = Vec<(Vec<u8>, Pair, bool)>;
 
 /// The rows of a group, or `None` if it changes nothing.
-pub(super) async fn index(
-    base: &State,
-    group: Group<'_>,
-    cache: &VectorCache,
-) -> Result<Option<Indexed>> {
+pub(super) async fn index(group: Group, cache: &VectorCache) -> Result<Option<Indexed>> {
     let Group {
         meta,
         records,
@@ -74,7 +70,7 @@ pub(super) async fn index(
         swept,
         tended,
         now: _,
-        base: _,
+        base,
         ..
     } = group;
     let Some(meta) = meta else { return Ok(None) };
@@ -136,7 +132,7 @@ pub(super) async fn index(
         cache,
         stamp,
     };
-    let Edited { index, pages } = write_vectors(base, &rows.meta, vectors, &mut batch).await?;
+    let Edited { index, pages } = write_vectors(&base, &rows.meta, vectors, &mut batch).await?;
     if batch.is_empty() && !swept && base.meta.as_ref() == Some(&rows.meta) {
         return Ok(None);
     }

@@ -39,7 +39,7 @@ pub use self::{
 };
 pub(crate) use self::{
     ids::IdBlock,
-    state::{State, load_bitmap},
+    state::{State, load_bitmap, next_expiry},
 };
 use crate::{
     Clock, VectorCache,
@@ -53,7 +53,10 @@ const QUEUE_LEN: usize = 1024;
 
 /// A handle on a namespace. Clones share it; when the last one is dropped its [`Writer`] ends.
 #[derive(Clone)]
-pub struct Namespace {
+pub struct Namespace(Arc<Handle>);
+
+/// What all clones of a handle share. The writer holds `shared` but not the sending end.
+struct Handle {
     shared: Arc<Shared>,
     queue: mpsc::Sender<Pending>,
 }
@@ -96,7 +99,7 @@ impl Namespace {
         });
         let (queue, waiting) = mpsc::channel(QUEUE_LEN);
         let writer = Writer::new(Arc::clone(&shared), waiting);
-        Ok((Self { shared, queue }, writer))
+        Ok((Self(Arc::new(Handle { shared, queue })), writer))
     }
 
     /// Does a write and answers when it is as durable as it asked for. Dropping the future does not
@@ -107,7 +110,8 @@ impl Namespace {
     pub async fn write(&self, write: impl Into<Write>) -> Result<Written> {
         let (reply, answer) = oneshot::channel();
         let pending = Pending::Write(write.into(), reply);
-        self.queue
+        self.0
+            .queue
             .clone()
             .send(pending)
             .await
@@ -120,28 +124,29 @@ impl Namespace {
     #[must_use]
     pub fn view(&self) -> View {
         View::new(
-            self.shared.state.load_full(),
-            self.shared.cache.clone(),
-            self.shared.clock.now_millis(),
+            self.0.shared.state.load_full(),
+            self.0.shared.cache.clone(),
+            self.0.shared.clock.now_millis(),
         )
     }
 
     /// Whether the namespace has been created, by a write or explicitly.
     #[must_use]
     pub fn exists(&self) -> bool {
-        self.shared.state.load().meta.is_some()
+        self.0.shared.state.load().meta.is_some()
     }
 
     /// When the namespace was created, milliseconds since 1970; `None` if it does not exist.
     #[must_use]
     pub fn created_at(&self) -> Option<u64> {
-        let state = self.shared.state.load();
+        let state = self.0.shared.state.load();
         state.meta.as_ref().map(|meta| meta.created_at)
     }
 
     /// Sums over the stored records, expired ones that are not yet swept included.
     pub(crate) fn stored_counts(&self) -> Counts {
-        self.shared
+        self.0
+            .shared
             .state
             .load()
             .meta
@@ -153,13 +158,13 @@ impl Namespace {
     /// When the next record or idempotency entry expires: the host then writes [`Change::Sweep`].
     #[must_use]
     pub fn next_expiry(&self) -> Option<u64> {
-        self.shared.state.load().next_expiry
+        self.0.shared.state.load().next_expiry
     }
 
     /// Whether the vector index has put something off: the host then writes [`Change::Tend`].
     #[must_use]
     pub fn wants_tending(&self) -> bool {
-        let state = self.shared.state.load();
+        let state = self.0.shared.state.load();
         state
             .index
             .as_ref()
@@ -169,7 +174,14 @@ impl Namespace {
     /// Ends the writing: what waits before is done, what comes after gets [`Error::Closed`].
     pub async fn close(&self) {
         let (reply, done) = oneshot::channel();
-        if self.queue.clone().send(Pending::Close(reply)).await.is_ok() {
+        if self
+            .0
+            .queue
+            .clone()
+            .send(Pending::Close(reply))
+            .await
+            .is_ok()
+        {
             let _ = done.await;
         }
     }
@@ -177,13 +189,12 @@ impl Namespace {
     /// Whether [`close`](Self::close) has ended the writing.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.shared.closed.load(Ordering::Acquire)
+        self.0.shared.closed.load(Ordering::Acquire)
     }
 
     /// Whether this handle is the only one.
     #[must_use]
     pub(crate) fn is_idle(&self) -> bool {
-        // The writer holds the other reference.
-        Arc::strong_count(&self.shared) <= 2
+        Arc::strong_count(&self.0) <= 1
     }
 }

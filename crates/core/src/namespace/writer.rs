@@ -3,17 +3,19 @@ use std::sync::{Arc, atomic::Ordering};
 use futures::{
     StreamExt,
     channel::{mpsc, oneshot},
+    future::{Either, poll_immediate, select},
 };
 
 use super::{
-    Pending, Shared, State, Write, Written,
+    Pending, Shared, State, Written,
     group::Group,
-    index::{Indexed, index},
+    index::{Indexed, Pages, index},
     state::next_expiry,
 };
 use crate::{
+    Clock,
     error::{Error, Result},
-    store::{Durability, StoreError},
+    store::{BoxFuture, Durability, Overlay, StoreError},
 };
 
 /// Writes decided together, at most. Bounds the memory of a commit together with the request limits.
@@ -22,6 +24,9 @@ const GROUP_WRITES: usize = 256;
 const GROUP_BYTES: usize = 16 << 20;
 
 /// The one writer of a namespace. The host runs [`run`](Self::run) to its end.
+///
+/// While one group of writes is being committed the next one is decided, on the state that the first
+/// will leave. Its commit begins when the first is done, and fails with it.
 pub struct Writer {
     shared: Arc<Shared>,
     waiting: mpsc::Receiver<Pending>,
@@ -30,6 +35,24 @@ pub struct Writer {
 }
 
 type Reply = (oneshot::Sender<Result<Written>>, Result<Written>);
+
+/// Writes that are decided and not yet on their way.
+struct Decided {
+    group: Group,
+    durability: Durability,
+    replies: Vec<Reply>,
+    bytes: usize,
+    close: Option<oneshot::Sender<()>>,
+}
+
+/// A group on its way.
+struct Commit<'a> {
+    base: Arc<State>,
+    /// What there will be once it is done. Its snapshot is the batch over what there was before.
+    state: Arc<State>,
+    pages: Pages,
+    done: BoxFuture<'a, Result<(), StoreError>>,
+}
 
 impl Writer {
     pub(super) const fn new(shared: Arc<Shared>, waiting: mpsc::Receiver<Pending>) -> Self {
@@ -43,106 +66,157 @@ impl Writer {
     /// Takes writes until the last handle is dropped or the namespace is closed.
     pub async fn run(mut self) {
         while let Some(first) = self.waiting.next().await {
-            let mut next = Some(first);
-            let mut writes = Vec::new();
-            let mut close = None;
-            let mut bytes = 0;
-            while let Some(pending) = next.take() {
-                match pending {
-                    Pending::Write(write, reply) => {
-                        bytes += write.weight();
-                        writes.push((write, reply));
-                    }
-                    Pending::Close(done) => {
-                        close = Some(done);
-                        break;
-                    }
-                }
-                if writes.len() < GROUP_WRITES && bytes < GROUP_BYTES {
-                    next = self.waiting.try_recv().ok();
-                }
+            if self.uncertain
+                && let Err(error) = self.reload().await
+                && let Pending::Write(_, reply) = first
+            {
+                let _ = reply.send(Err(error));
+                continue;
             }
-            if !writes.is_empty() {
-                self.write(writes).await;
+            let mut decided = self.decided_on(self.shared.state.load_full());
+            decided.take(first, &*self.shared.clock).await;
+            while !decided.is_full()
+                && let Ok(pending) = self.waiting.try_recv()
+            {
+                decided.take(pending, &*self.shared.clock).await;
             }
-            if let Some(done) = close {
-                self.shared.closed.store(true, Ordering::Release);
-                self.waiting.close();
-                while let Some(pending) = self.waiting.next().await {
-                    match pending {
-                        Pending::Write(_, reply) => drop(reply.send(Err(Error::Closed))),
-                        Pending::Close(done) => drop(done.send(())),
-                    }
+            self.commit_all(decided).await;
+        }
+    }
+
+    fn decided_on(&self, base: Arc<State>) -> Decided {
+        Decided {
+            group: Group::new(base, self.shared.clock.now_millis()),
+            durability: Durability::Memory,
+            replies: Vec::new(),
+            bytes: 0,
+            close: None,
+        }
+    }
+
+    /// Commits a group, and after it those that gather meanwhile, until none has.
+    async fn commit_all(&mut self, mut decided: Decided) {
+        let shared = Arc::clone(&self.shared);
+        let mut answers = Vec::new();
+        loop {
+            let Decided {
+                group,
+                durability,
+                replies,
+                close,
+                ..
+            } = decided;
+            let (outcome, next) = match begin(&shared, group, durability).await {
+                Ok(Some(mut commit)) => {
+                    // On its way before anyone is answered, so that the disk does not wait for us.
+                    let early = poll_immediate(&mut commit.done).await;
+                    answer(std::mem::take(&mut answers));
+                    let (outcome, next) = match early {
+                        Some(outcome) => (outcome, None),
+                        None if close.is_some() => (commit.done.as_mut().await, None),
+                        None => self.gather(&mut commit).await,
+                    };
+                    (self.finish(commit, outcome).await, next)
                 }
-                let _ = done.send(());
+                Ok(None) => (Ok(()), None),
+                Err(error) => (Err(error), None),
+            };
+            answer(std::mem::take(&mut answers));
+            answers = replies;
+            let mut closes = vec![close];
+            let next = match outcome {
+                Ok(()) => next,
+                Err(error) => {
+                    // A write that was refused may have been refused for what is now not there.
+                    if let Some(next) = next {
+                        answers.extend(next.replies);
+                        closes.push(next.close);
+                    }
+                    for (_, decided) in &mut answers {
+                        *decided = Err(error.clone());
+                    }
+                    if self.uncertain {
+                        // If this fails as well, the next write tries again before it decides.
+                        let _ = self.reload().await;
+                    }
+                    None
+                }
+            };
+            let closing: Vec<_> = closes.into_iter().flatten().collect();
+            match next {
+                Some(next) if closing.is_empty() => decided = next,
+                _ => {
+                    answer(answers);
+                    if !closing.is_empty() {
+                        self.close(closing).await;
+                    }
+                    return;
+                }
             }
         }
     }
 
-    /// Decides and commits a group of writes and answers each.
-    async fn write(&mut self, writes: Vec<(Write, oneshot::Sender<Result<Written>>)>) {
-        if self.uncertain
-            && let Err(error) = self.reload().await
-        {
-            for (_, reply) in writes {
-                let _ = reply.send(Err(error.clone()));
-            }
-            return;
-        }
-        let base = self.shared.state.load_full();
-        let mut group = Group::new(&base, self.shared.clock.now_millis());
-        let mut durability = Durability::Memory;
-        let mut replies: Vec<Reply> = Vec::with_capacity(writes.len());
-        for (write, reply) in writes {
-            durability = durability.max(write.durability);
-            let decided = group.decide(write).await;
-            replies.push((reply, decided));
-        }
-        if let Err(error) = self.commit(&base, group, durability).await {
-            // A write that was refused may have been refused for what is now not there.
-            for (_, decided) in &mut replies {
-                *decided = Err(error.clone());
-            }
-        }
-        if self.uncertain {
-            // If this fails as well, the next write tries again before it decides anything.
-            let _ = self.reload().await;
-        }
-        for (reply, decided) in replies {
-            let _ = reply.send(decided);
-        }
-    }
-
-    async fn commit(
+    /// Decides what arrives until the commit is done.
+    async fn gather(
         &mut self,
-        base: &State,
-        group: Group<'_>,
-        durability: Durability,
-    ) -> Result<()> {
-        let Some(Indexed {
-            batch,
-            mut state,
-            pages,
-            expiries_changed,
-        }) = index(base, group, &self.shared.cache).await?
-        else {
-            return Ok(());
-        };
-        if let Err(error) = self.shared.store.commit(batch, durability).await {
+        commit: &mut Commit<'_>,
+    ) -> (Result<(), StoreError>, Option<Decided>) {
+        let mut next: Option<Decided> = None;
+        loop {
+            if next.as_ref().is_some_and(Decided::is_full) {
+                return (commit.done.as_mut().await, next);
+            }
+            let arrived = match select(&mut commit.done, self.waiting.next()).await {
+                Either::Left((outcome, _)) => return (outcome, next),
+                Either::Right((arrived, _)) => arrived,
+            };
+            let Some(pending) = arrived else {
+                return (commit.done.as_mut().await, next);
+            };
+            let decided = match next.take() {
+                Some(decided) => decided,
+                None => self.decided_on(Arc::clone(&commit.state)),
+            };
+            next.insert(decided)
+                .take(pending, &*self.shared.clock)
+                .await;
+        }
+    }
+
+    /// Publishes what was committed.
+    async fn finish(&mut self, commit: Commit<'_>, outcome: Result<(), StoreError>) -> Result<()> {
+        if let Err(error) = outcome {
             self.uncertain = !matches!(error, StoreError::Full(_));
             return Err(error.into());
         }
-        // The commit is done; if the new state cannot be read now, it is read before the next one.
+        // If the new state cannot be read now, it is read before the next commit.
         self.uncertain = true;
-        state.snapshot = self.shared.store.snapshot().await?;
-        if expiries_changed {
-            // What is committed is acknowledged; an expiry that cannot be read is due until it can.
-            state.next_expiry = next_expiry(&*state.snapshot).await.unwrap_or(Some(0));
-        }
-        pages.publish(base, &state, &self.shared.cache);
+        let snapshot = self.shared.store.snapshot().await?;
+        let state = State {
+            snapshot,
+            ..Arc::unwrap_or_clone(commit.state)
+        };
+        commit
+            .pages
+            .publish(&commit.base, &state, &self.shared.cache);
         self.shared.state.store(Arc::new(state));
         self.uncertain = false;
         Ok(())
+    }
+
+    /// Refuses what still waits and all that comes.
+    async fn close(&mut self, closing: Vec<oneshot::Sender<()>>) {
+        self.shared.closed.store(true, Ordering::Release);
+        self.waiting.close();
+        while let Some(pending) = self.waiting.next().await {
+            match pending {
+                Pending::Write(_, reply) => drop(reply.send(Err(Error::Closed))),
+                Pending::Close(done) => drop(done.send(())),
+            }
+        }
+        for done in closing {
+            let _ = done.send(());
+        }
     }
 
     async fn reload(&mut self) -> Result<()> {
@@ -150,5 +224,62 @@ impl Writer {
         self.shared.state.store(Arc::new(state));
         self.uncertain = false;
         Ok(())
+    }
+}
+
+impl Decided {
+    async fn take(&mut self, pending: Pending, clock: &dyn Clock) {
+        match pending {
+            Pending::Write(write, reply) => {
+                self.bytes += write.weight();
+                self.durability = self.durability.max(write.durability);
+                // A group may have begun long before this write came.
+                self.group.now = self.group.now.max(clock.now_millis());
+                let decided = self.group.decide(write).await;
+                self.replies.push((reply, decided));
+            }
+            Pending::Close(done) => self.close = Some(done),
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.replies.len() >= GROUP_WRITES || self.bytes >= GROUP_BYTES || self.close.is_some()
+    }
+}
+
+/// Turns a group into a commit; `None` if it changes nothing.
+async fn begin(
+    shared: &Shared,
+    group: Group,
+    durability: Durability,
+) -> Result<Option<Commit<'_>>> {
+    let base = Arc::clone(&group.base);
+    let Some(Indexed {
+        batch,
+        mut state,
+        pages,
+        expiries_changed,
+    }) = index(group, &shared.cache).await?
+    else {
+        return Ok(None);
+    };
+    // All groups before this one are committed, so the published snapshot holds them.
+    let below = Arc::clone(&shared.state.load().snapshot);
+    state.snapshot = Arc::new(Overlay::new(below, &batch));
+    if expiries_changed {
+        // What is committed is acknowledged; an expiry that cannot be read is due until it can.
+        state.next_expiry = next_expiry(&*state.snapshot).await.unwrap_or(Some(0));
+    }
+    Ok(Some(Commit {
+        base,
+        state: Arc::new(state),
+        pages,
+        done: shared.store.commit(batch, durability),
+    }))
+}
+
+fn answer(replies: Vec<Reply>) {
+    for (reply, decided) in replies {
+        let _ = reply.send(decided);
     }
 }

@@ -9,12 +9,14 @@
 mod batch;
 pub mod conformance;
 mod memory;
+mod overlay;
 mod scoped;
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
 use bytes::Bytes;
 
+pub(crate) use self::overlay::Overlay;
 pub use self::{
     batch::{Batch, Operation},
     memory::MemoryStore,

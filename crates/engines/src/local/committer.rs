@@ -47,6 +47,8 @@ impl Committer {
     /// Runs until the queue is closed and empty.
     pub(super) fn run(mut self) {
         let _close = CloseOnExit(Arc::clone(&self.queue));
+        // What was replayed may be several buffers; it need not stay in memory, nor be replayed again.
+        self.rotate_quietly();
         let mut group = Vec::new();
         loop {
             let patience = if self.journal.is_synced() {
@@ -92,6 +94,10 @@ impl Committer {
                 let _ = job.answer.send(outcome.clone());
             }
         }
+        self.rotate_quietly();
+    }
+
+    fn rotate_quietly(&mut self) {
         if !self.broken
             && let Err(error) = self.rotate_when_full()
         {
@@ -141,7 +147,16 @@ impl Committer {
         guarded(&place(&engine.directory.tree()), || {
             let memtable = engine.tree.active_memtable();
             for operation in operations() {
+                let (Operation::Put(key, _) | Operation::Delete(key)) = operation;
+                engine.rows.touch(key, seqno);
                 memtable.insert(entry(operation.clone(), seqno));
+            }
+            // In order, because of two writes to one key the later one counts.
+            for operation in operations() {
+                match operation {
+                    Operation::Put(key, value) => engine.rows.renew(key, value, seqno),
+                    Operation::Delete(key) => engine.rows.forget(key),
+                }
             }
             Ok(())
         })?;

@@ -34,6 +34,8 @@ pub(super) struct Journal {
     durable_chain: u64,
     capacity: u64,
     buffer: Vec<u8>,
+    #[cfg(test)]
+    faults: Arc<super::tests::Faults>,
 }
 
 /// Where replay found the end of the journal.
@@ -68,6 +70,8 @@ impl Journal {
             durable_chain: tail.chain,
             capacity,
             buffer: Vec::new(),
+            #[cfg(test)]
+            faults: super::tests::Faults::of_this_thread(),
         })
     }
 
@@ -96,6 +100,9 @@ impl Journal {
     ) -> io::Result<()> {
         let link = (self.segment, seqno, self.durable_end, self.chain);
         let chain = encode_record(&mut self.buffer, operations, link);
+        #[cfg(test)]
+        self.faults
+            .strike_write(&self.file, &self.buffer, self.end)?;
         self.file.write_all_at(&self.buffer, self.end)?;
         self.end += self.buffer.len() as u64;
         self.chain = chain;
@@ -108,6 +115,8 @@ impl Journal {
     /// Makes everything appended durable, and has the witness say so.
     pub(super) fn sync(&mut self) -> io::Result<()> {
         if !self.is_synced() {
+            #[cfg(test)]
+            self.faults.strike_sync()?;
             self.file.sync_data()?;
             (self.durable_end, self.durable_chain) = (self.end, self.chain);
             self.witness.advance(self.segment, self.end)?;

@@ -27,6 +27,7 @@ mod journal;
 mod queue;
 mod record;
 mod replay;
+mod rows;
 mod snapshot;
 #[cfg(test)]
 mod tests;
@@ -50,6 +51,7 @@ use self::{
     directory::{Directory, io_error},
     journal::Journal,
     queue::Queue,
+    rows::Rows,
     snapshot::{LocalSnapshot, Views},
     witness::Witness,
 };
@@ -57,7 +59,7 @@ use self::{
 /// How a [`LocalStore`] uses the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// Memory for blocks of tables that were read.
+    /// Memory for what was read: half of it for blocks of tables, half for single rows.
     pub cache_bytes: u64,
     /// Commits get [`StoreError::Full`] while the disk has less free than this. It must leave room
     /// for the journal, the memtables and a merge of tables.
@@ -104,6 +106,7 @@ struct Engine {
     tree: AnyTree,
     seqno: SequenceNumberCounter,
     views: Views,
+    rows: Rows,
     /// Held from drawing a sequence number until the group is visible.
     apply: Mutex<()>,
     witness: Arc<Witness>,
@@ -144,6 +147,7 @@ impl LocalStore {
         let engine = Arc::new(Engine {
             tree,
             views: Views::new(seqno.get()),
+            rows: Rows::new(options.cache_bytes / 2),
             seqno,
             apply: Mutex::default(),
             witness,

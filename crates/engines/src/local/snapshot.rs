@@ -80,8 +80,10 @@ impl LocalSnapshot {
         if key.is_empty() {
             return Ok(None);
         }
-        let found = guarded_at(key, || self.engine.tree.get(key, self.seqno))?;
-        Ok(found.map(Into::into))
+        self.engine.rows.get(key, self.seqno, || {
+            let found = guarded_at(key, || self.engine.tree.get(key, self.seqno))?;
+            Ok(found.map(Into::into))
+        })
     }
 
     fn page(&self, start: &[u8], end: &[u8], limit: ScanLimit) -> Result<Page> {

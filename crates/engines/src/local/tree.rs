@@ -47,7 +47,9 @@ pub(super) fn open(
     let unread = SequenceNumberCounter::default();
     let tree = guarded(&place(folder), || {
         Config::new(folder, seqno.clone(), unread)
-            .use_cache(Arc::new(Cache::with_capacity_bytes(options.cache_bytes)))
+            .use_cache(Arc::new(Cache::with_capacity_bytes(
+                options.cache_bytes / 2,
+            )))
             .data_block_size_policy(BlockSizePolicy::all(BLOCK_BYTES))
             .data_block_compression_policy(CompressionPolicy::disabled())
             .open()

@@ -71,11 +71,14 @@ impl WriteCondition {
             (None, None) => Precondition::None,
             (Some(Tags::Any), None) => Precondition::Exists,
             (None, Some(Tags::Any)) => Precondition::Absent,
-            (None, Some(Tags::Listed(_))) => {
+            (_, Some(Tags::Listed(_))) => {
                 return Err(refused(&header::IF_NONE_MATCH, "may only be * in a write"));
             }
             (Some(_), Some(_)) => {
-                return Err(refused(&header::IF_NONE_MATCH, "excludes If-Match"));
+                return Err(Failure::new(
+                    ErrorCode::PreconditionFailed,
+                    "If-Match asks for a record and If-None-Match for none; send one of them",
+                ));
             }
             (Some(Tags::Listed(tags)), None) => match tags.as_slice() {
                 [
@@ -196,7 +199,7 @@ mod tests {
         assert_eq!(write(&[("if-match", "\"1\", \"2\"")]), invalid);
         assert_eq!(write(&[("if-match", "\"1\""), ("if-match", "*")]), invalid);
         assert_eq!(write(&[("if-none-match", "\"1\"")]), invalid);
-        assert_eq!(write(&[("if-match", "*"), ("if-none-match", "*")]), invalid);
+        assert_eq!(write(&[("if-match", "*"), ("if-none-match", "*")]), failed);
     }
 
     #[test]

@@ -25,9 +25,15 @@ impl FromRequestParts<App> for ReadOptions {
     async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self> {
         let min_version = match text(&parts.headers, MIN_VERSION)? {
             None => 0,
-            Some(text) => text.parse().map_err(|_| {
-                Failure::invalid("Quartz-Min-Version must be a whole number").at(MIN_VERSION)
-            })?,
+            // Versions stay below 2^63, which is what most languages can count to.
+            Some(text) => text
+                .parse()
+                .ok()
+                .filter(|version| *version <= i64::MAX as u64)
+                .ok_or_else(|| {
+                    Failure::invalid("Quartz-Min-Version must be a whole number below 2^63")
+                        .at(MIN_VERSION)
+                })?,
         };
         Ok(Self { min_version })
     }

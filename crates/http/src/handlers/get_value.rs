@@ -11,7 +11,7 @@ use super::{Reply, view};
 use crate::{
     convert::BYTES,
     extract::{KeyPath, ReadCondition, ReadOptions, etag},
-    openapi::{AnyBytes, KeyParams, ReadHeaders, refuses},
+    openapi::{AnyBytes, KeyParams, KnownHeaders, ReadHeaders, refuses},
     problem::{Failure, Place, Result, from_core},
     state::App,
 };
@@ -34,7 +34,7 @@ const VALUE: Parts = Parts {
     params(
         KeyParams,
         ReadHeaders,
-        ("If-None-Match" = Option<String>, Header, description = "Tag that is known already: 304 if the record still has it.", example = "\"42\""),
+        KnownHeaders,
     ),
     responses(
         (status = 200, description = "The value, with the content type it was put with.",

@@ -7,7 +7,7 @@ use http::{HeaderValue, StatusCode};
 use super::{Reply, get_value::content_type, view};
 use crate::{
     extract::{KeyPath, ReadCondition, ReadOptions, etag},
-    openapi::{KeyParams, ReadHeaders},
+    openapi::{KeyParams, KnownHeaders, ReadHeaders},
     problem::{Failure, Place, Result, from_core},
     state::App,
 };
@@ -23,7 +23,7 @@ use crate::{
     params(
         KeyParams,
         ReadHeaders,
-        ("If-None-Match" = Option<String>, Header, description = "Tag that is known already: 304 if the record still has it.", example = "\"42\""),
+        KnownHeaders,
     ),
     responses(
         (status = 200, description = "There is a value.",

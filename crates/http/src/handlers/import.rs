@@ -33,7 +33,7 @@ pub(crate) struct ImportRecord {
     #[schema(min_length = 1, max_length = 512)]
     id: String,
     /// Of the exported record; not used.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "quartz_api::whole")]
     #[schema(value_type = Option<u64>)]
     #[expect(
         dead_code,
@@ -41,8 +41,10 @@ pub(crate) struct ImportRecord {
     )]
     version: Option<u64>,
     /// When the record disappears, milliseconds since 1970.
+    #[serde(default, deserialize_with = "quartz_api::whole")]
     expires_at: Option<u64>,
     /// Seconds until the record disappears; not together with `expires_at`.
+    #[serde(default, deserialize_with = "quartz_api::whole")]
     #[schema(minimum = 1, maximum = 315360000)]
     ttl: Option<u64>,
     /// What nearest-neighbour queries compare.
@@ -55,8 +57,12 @@ pub(crate) struct ImportRecord {
     #[schema(value_type = Option<serde_json::Value>)]
     value: Option<Box<RawValue>>,
     /// The value as base64, if it is neither JSON nor UTF-8 text.
+    #[schema(
+        pattern = r"^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$"
+    )]
     value_base64: Option<String>,
     /// Content type of the value.
+    #[schema(min_length = 1, max_length = 255, pattern = r"^[ -~]*[!-~][ -~]*$")]
     content_type: Option<String>,
 }
 

@@ -13,8 +13,8 @@ use crate::{
 };
 
 refuses!(Refusals: InvalidRequest LimitExceeded DimensionMismatch VectorInvalid FilterInvalid
-    FieldNotIndexed NamespaceNotFound RecordNotFound VersionNotReached BodyTooLarge
-    UnsupportedMediaType);
+    FieldNotIndexed NamespaceNotFound RecordNotFound VectorMissing VersionNotReached
+    BodyTooLarge UnsupportedMediaType);
 
 /// What recall can be aimed at.
 const RECALL: std::ops::RangeInclusive<f32> = 0.9..=0.999;

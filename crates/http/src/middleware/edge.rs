@@ -15,7 +15,7 @@ use axum::{
 };
 use futures::{
     FutureExt as _,
-    future::{BoxFuture, Either, select},
+    future::{BoxFuture, Either, poll_immediate, select},
 };
 use http::{HeaderValue, header};
 use quartz_api::{ErrorCode, REQUEST_ID};
@@ -28,7 +28,7 @@ use crate::{
     access::Access,
     auth::{self, Admitted, Caller, ClientAddress},
     problem::{Failure, Result},
-    state::{App, Place},
+    state::{App, Host, Place},
 };
 
 /// Everything below this path needs a key; what is beside it (health, documents, metrics) does not.
@@ -107,10 +107,7 @@ where
         if let Some(traceparent) = traceparent(&request) {
             span.record("traceparent", traceparent);
         }
-        let deadline = match route {
-            Some(NO_DEADLINE) => None,
-            _ => edge.app.host.deadline(),
-        };
+        let has_deadline = route != Some(NO_DEADLINE);
         let rest = Rest::of(&mut request);
         let handling = match edge.admission(&request, route) {
             Ok(Some(Admission::Pending(looked_up))) => {
@@ -152,7 +149,11 @@ where
                 }
                 response
             };
-            let response = in_time(answer, deadline).await;
+            let response = if has_deadline {
+                in_time(answer, &*edge.app.host).await
+            } else {
+                answer.await
+            };
             drop(in_flight);
             let response = finish(response, &id);
             let micros = edge.app.host.monotonic_micros().saturating_sub(started);
@@ -252,12 +253,17 @@ async fn unpanicked(
 /// Waits for an answer until the deadline.
 async fn in_time(
     answer: impl Future<Output = Result<Response>>,
-    deadline: Option<BoxFuture<'static, ()>>,
+    host: &dyn Host,
 ) -> Result<Response> {
-    let Some(deadline) = deadline else {
+    let mut answer = pin!(answer);
+    // Most answers are there at once and need no timer.
+    if let Some(response) = poll_immediate(&mut answer).await {
+        return response;
+    }
+    let Some(deadline) = host.deadline() else {
         return answer.await;
     };
-    match select(pin!(answer), deadline).await {
+    match select(answer, deadline).await {
         Either::Left((response, _)) => response,
         Either::Right(_) => Err(Failure::new(
             ErrorCode::RequestTimeout,

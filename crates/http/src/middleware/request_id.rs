@@ -12,8 +12,12 @@ pub(super) fn request_id(headers: &HeaderMap, host: &dyn Host) -> HeaderValue {
     {
         return value.clone();
     }
-    HeaderValue::try_from(format!("{:032x}", host.unique_id()))
-        .unwrap_or(HeaderValue::from_static("0"))
+    let id = host.unique_id();
+    let digits: [u8; 32] = std::array::from_fn(|at| {
+        let digit = (id >> (124 - 4 * at)) as usize & 0xf;
+        b"0123456789abcdef"[digit]
+    });
+    HeaderValue::from_bytes(&digits).unwrap_or(HeaderValue::from_static("0"))
 }
 
 fn is_well_formed(bytes: &[u8]) -> bool {

@@ -1,5 +1,6 @@
 //! The command line. One command, one file.
 
+mod batch;
 mod completions;
 mod connect;
 mod delete;
@@ -16,6 +17,7 @@ mod namespace;
 mod output;
 mod put;
 mod query;
+mod update;
 mod upsert;
 
 use std::process::ExitCode;
@@ -59,6 +61,10 @@ enum Command {
     List(list::Args),
     /// Store records with vectors, metadata and text
     Upsert(upsert::Args),
+    /// Change parts of one record, or of all that match a filter
+    Update(update::Args),
+    /// Do several operations at once, all of them or none
+    Batch(batch::Args),
     /// Find the records nearest to a vector or to another record
     Query(query::Args),
     /// Read records by id
@@ -95,6 +101,8 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Delete(args) => wait_for(delete::run(args)),
         Command::List(args) => wait_for(list::run(args)),
         Command::Upsert(args) => wait_for(upsert::run(args)),
+        Command::Update(args) => wait_for(update::run(args)),
+        Command::Batch(args) => wait_for(batch::run(args)),
         Command::Query(args) => wait_for(query::run(args)),
         Command::Fetch(args) => wait_for(fetch::run(args)),
         Command::Namespace(command) => wait_for(namespace::run(command)),

@@ -133,7 +133,8 @@ pub(super) fn show(answer: &QueryResponse) -> anyhow::Result<()> {
     )
 }
 
-fn parse_vector(argument: &str) -> anyhow::Result<quartz_client::Vector> {
+/// A vector as a JSON list of numbers or as base64.
+pub(super) fn parse_vector(argument: &str) -> anyhow::Result<quartz_client::Vector> {
     let bytes = input::bytes(Some(argument))?;
     let bytes = bytes.trim_ascii();
     if bytes.first() == Some(&b'[') {

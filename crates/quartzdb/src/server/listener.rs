@@ -16,6 +16,8 @@ use tokio::{
 };
 use tower::util::MapRequest;
 
+use super::head_timer::HeadTimer;
+
 /// A client must send a request's head within this time.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -27,12 +29,6 @@ pub(super) async fn serve(
     connections: usize,
     grace: Duration,
 ) {
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT);
-    builder.http2().timer(TokioTimer::new());
     let graceful = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(connections));
     loop {
@@ -56,6 +52,12 @@ pub(super) async fn serve(
             request
         };
         let service = TowerToHyperService::new(MapRequest::new(router.clone(), addressed));
+        let mut builder = Builder::new(TokioExecutor::new());
+        builder
+            .http1()
+            .timer(HeadTimer::new(HEAD_TIMEOUT))
+            .header_read_timeout(HEAD_TIMEOUT);
+        builder.http2().timer(TokioTimer::new());
         let connection = builder
             .serve_connection(TokioIo::new(stream), service)
             .into_owned();

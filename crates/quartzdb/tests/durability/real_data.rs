@@ -286,7 +286,7 @@ async fn one(
 ) -> quartz_client::Result<usize> {
     let vector = truth.queries.halves(number);
     let query = namespace.query().vector(vector.clone()).filter(filter);
-    let answer = query.top_k(NEIGHBOURS).await?;
+    let answer = query.top_k(NEIGHBOURS).exact().await?;
     let tenth = f64::from(truth.similarities[name].floats(number)[NEIGHBOURS - 1]);
     let mut ids: Vec<_> = answer.matches.iter().map(|found| &found.id).collect();
     ids.sort();

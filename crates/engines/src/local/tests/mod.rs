@@ -3,6 +3,7 @@
 mod crash;
 mod damage;
 mod full;
+mod mend;
 
 use std::{
     fs,
@@ -19,6 +20,7 @@ use quartz_core::store::{
     Batch, Durability, Result, RowCursor, ScanLimit, Snapshot, Store, StoreError, conformance,
 };
 
+pub(super) use self::mend::Faults;
 use super::{LocalStore, Options, directory::format_line};
 
 /// Small buffers, so that a few hundred kilobytes pass through every layer.

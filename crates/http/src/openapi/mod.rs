@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use quartz_api::{Durability, ErrorCode, Problem};
+use serde_json::{Map, Value};
 use utoipa::{
     IntoParams, OpenApi, PartialSchema, ToSchema,
     openapi::{
@@ -57,8 +58,38 @@ pub(crate) fn base() -> Document {
     document
 }
 
+/// What derives have no words for, such as which members exclude each other: a merge patch
+/// (RFC 7396) of the schemas.
+const RULES: &str = include_str!("rules.json");
+
 /// The document with all routes in it, ready to be served.
-pub(crate) fn finish(mut document: Document) -> Document {
+pub(crate) fn finish(document: Document) -> Value {
+    let mut document = serde_json::to_value(joined(document)).unwrap_or_default();
+    let rules = serde_json::from_str(RULES).unwrap_or_default();
+    merge(&mut document["components"]["schemas"], rules);
+    document
+}
+
+fn merge(target: &mut Value, patch: Value) {
+    let Value::Object(patch) = patch else {
+        *target = patch;
+        return;
+    };
+    if !target.is_object() {
+        *target = Value::Object(Map::new());
+    }
+    for (name, patch) in patch {
+        if patch.is_null() {
+            if let Some(members) = target.as_object_mut() {
+                members.shift_remove(&name);
+            }
+        } else {
+            merge(&mut target[name], patch);
+        }
+    }
+}
+
+fn joined(mut document: Document) -> Document {
     // Wildcards in paths are spelt as OpenAPI spells parameters.
     let paths = std::mem::take(&mut document.paths.paths);
     document.paths.paths = paths
@@ -322,14 +353,28 @@ pub(crate) struct AccountParams {
     account: String,
 }
 
+/// The condition of a key-value read.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "for the document only")]
+pub(crate) struct KnownHeaders {
+    /// Tags that are known already, or `*`: 304 if the record has one of them.
+    #[param(
+        rename = "If-None-Match",
+        pattern = r#"^(\*|(W/)?"[!#-+\--~]*"( *, *(W/)?"[!#-+\--~]*")*)$"#,
+        example = "\"42\""
+    )]
+    if_none_match: Option<String>,
+}
+
 /// Headers of reads.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
 #[expect(dead_code, reason = "for the document only")]
 pub(crate) struct ReadHeaders {
     /// Answer only from this version of the namespace or a later one, else 412.
-    #[param(rename = "Quartz-Min-Version")]
-    min_version: Option<u64>,
+    #[param(rename = "Quartz-Min-Version", minimum = 0)]
+    min_version: Option<i64>,
 }
 
 /// Headers of writes.
@@ -366,9 +411,13 @@ pub(crate) struct ImportHeaders {
 #[expect(dead_code, reason = "for the document only")]
 pub(crate) struct ConditionHeaders {
     /// The record must be there with this tag; `*`: it must be there.
-    #[param(rename = "If-Match", example = "\"42\"")]
+    #[param(
+        rename = "If-Match",
+        pattern = r#"^(\*|(W/)?"[!#-+\--~]*")$"#,
+        example = "\"42\""
+    )]
     if_match: Option<String>,
     /// `*`: the record must not be there.
-    #[param(rename = "If-None-Match", example = "*")]
+    #[param(rename = "If-None-Match", pattern = r"^\*$", example = "*")]
     if_none_match: Option<String>,
 }
