@@ -255,24 +255,30 @@ async fn check_content(namespace: &Namespace, truth: &Truth, folder: &Path) {
     }
 }
 
-/// Recall is 1.000 exactly: every match is as near as the tenth of the ground truth.
+/// Exact answers have a recall of 1.000: every match is as near as the tenth of the ground truth. Others
+/// find at least what they aim at if nothing else is said, 0.95, less something for chance.
 async fn ask(namespace: &Namespace, truth: &Truth, queries: usize) {
     for (name, filter) in &truth.filters {
-        let began = Instant::now();
         let filter = filter.json();
-        let found: usize = stream::iter(0..queries)
-            .map(|number| one(namespace, truth, name, &filter, number))
-            .buffer_unordered(CONCURRENCY)
-            .try_fold(0, |sum, found| async move { Ok(sum + found) })
-            .await
-            .unwrap();
-        let recall = found as f64 / (queries * NEIGHBOURS) as f64;
-        let elapsed = began.elapsed();
-        println!(
-            "{name:>6}: recall@{NEIGHBOURS} {recall:.4} over {queries} queries in {elapsed:.1?} ({:.0}/s)",
-            queries as f64 / elapsed.as_secs_f64()
-        );
-        assert_eq!(found, queries * NEIGHBOURS, "{name}");
+        // A few queries say less.
+        let aimed = if queries < 1_000 { 0.9 } else { 0.94 };
+        for (exact, least) in [(true, 1.0), (false, aimed)] {
+            let began = Instant::now();
+            let found: usize = stream::iter(0..queries)
+                .map(|number| one(namespace, truth, name, &filter, (number, exact)))
+                .buffer_unordered(CONCURRENCY)
+                .try_fold(0, |sum, found| async move { Ok(sum + found) })
+                .await
+                .unwrap();
+            let recall = found as f64 / (queries * NEIGHBOURS) as f64;
+            let elapsed = began.elapsed();
+            println!(
+                "{name:>6}, exact {exact}: recall@{NEIGHBOURS} {recall:.4} over {queries} queries in {elapsed:.1?} \
+                 ({:.0}/s)",
+                queries as f64 / elapsed.as_secs_f64()
+            );
+            assert!(recall >= least, "{name}, exact {exact}: {recall}");
+        }
     }
 }
 
@@ -282,11 +288,18 @@ async fn one(
     truth: &Truth,
     name: &str,
     filter: &Value,
-    number: usize,
+    (number, exact): (usize, bool),
 ) -> quartz_client::Result<usize> {
     let vector = truth.queries.halves(number);
-    let query = namespace.query().vector(vector.clone()).filter(filter);
-    let answer = query.top_k(NEIGHBOURS).exact().await?;
+    let mut query = namespace.query().vector(vector.clone());
+    // `{}` matches every record, but a filter it is.
+    if filter.as_object().is_some_and(|fields| !fields.is_empty()) {
+        query = query.filter(filter);
+    }
+    if exact {
+        query = query.exact();
+    }
+    let answer = query.top_k(NEIGHBOURS).await?;
     let tenth = f64::from(truth.similarities[name].floats(number)[NEIGHBOURS - 1]);
     let mut ids: Vec<_> = answer.matches.iter().map(|found| &found.id).collect();
     ids.sort();
