@@ -5,9 +5,14 @@ use serde_json::Value;
 
 /// Every error code and the HTTP status it travels with.
 const STATUS_OF_CODE: &[(&str, u16)] = &[
+    ("account_not_found", 404),
+    ("account_suspended", 403),
+    ("api_key_expired", 401),
     ("api_key_invalid", 401),
     ("api_key_missing", 401),
+    ("api_key_not_found", 404),
     ("body_too_large", 413),
+    ("conflict", 409),
     ("cursor_invalid", 400),
     ("dimension_mismatch", 400),
     ("field_not_indexed", 400),
@@ -19,10 +24,13 @@ const STATUS_OF_CODE: &[(&str, u16)] = &[
     ("method_not_allowed", 405),
     ("namespace_conflict", 409),
     ("namespace_not_found", 404),
+    ("permission_denied", 403),
     ("precondition_failed", 412),
     ("record_not_found", 404),
     ("request_timeout", 503),
+    ("role_not_found", 404),
     ("route_not_found", 404),
+    ("spans_partitions", 400),
     ("storage_corrupt", 500),
     ("storage_full", 507),
     ("storage_unavailable", 503),

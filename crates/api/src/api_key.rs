@@ -54,7 +54,11 @@ pub struct CreateApiKey {
     #[schema(max_items = 100)]
     pub addresses: Vec<String>,
     /// When it ends, milliseconds since 1970.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "crate::whole"
+    )]
     pub expires_at: Option<u64>,
 }
 
