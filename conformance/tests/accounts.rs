@@ -83,10 +83,14 @@ async fn no_endpoint_reaches_another_account() {
             let allowed = match creates {
                 // In the stranger's own namespace of that name.
                 true => [200, 201, 404].contains(&answer.status),
-                // A key-value DELETE answers the same whether there was a record or not.
-                false => [204, 404].contains(&answer.status) || route.method == "GET",
+                // A key-value DELETE answers the same whether there was a record or not, and a read finds
+                // what the stranger has put there.
+                false => {
+                    [204, 404].contains(&answer.status) || ["GET", "HEAD"].contains(&route.method)
+                }
             };
             answer.check_eq(allowed, true, route.path);
+            answer.check_eq(answer.body == b"x", false, "the owner's value");
         }
     }
     let describe = owner.api.get(format!("/v1/namespaces/{name}")).await.ok();
