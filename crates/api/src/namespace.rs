@@ -126,7 +126,11 @@ pub struct NamespaceConfig {
     pub indexed_fields: IndexedFields,
     /// Into how many parts the records are divided by their ids, 1 to 32; 1 if absent. Needs
     /// `dimension`. A batch concerns one part.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "bounded::whole",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schema(minimum = 1, maximum = 32)]
     pub partitions: Option<u16>,
 }
