@@ -16,7 +16,7 @@ mod tenant;
 pub use self::{
     answer::{Answer, Problem},
     call::{Api, Call},
-    route::{ROUTES, Route},
+    route::{METRICS, ROUTES, Route},
     space::{Space, encode, unique},
     tenant::Tenant,
 };

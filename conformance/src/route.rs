@@ -21,6 +21,9 @@ impl Route {
     }
 }
 
+/// Where a host that is no process of its own has nothing to say.
+pub const METRICS: &str = "/metrics";
+
 const fn route(method: &'static str, path: &'static str) -> Route {
     Route { method, path }
 }

@@ -1,6 +1,6 @@
 //! What probes and scrapers read.
 
-use quartz_conformance::{Api, Space};
+use quartz_conformance::{Api, METRICS, Space};
 
 #[tokio::test]
 async fn probes_say_yes() {
@@ -15,9 +15,8 @@ async fn probes_say_yes() {
 async fn metrics_are_in_the_prometheus_format() {
     let space = Space::new();
     space.put("k", "x").await.expect(201);
-    let answer = space.api.get("/metrics").unsigned().await;
+    let answer = space.api.get(METRICS).unsigned().await;
     if answer.status == 404 {
-        // A host that is no process of its own says so.
         answer.problem("route_not_found");
         return;
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use quartz_conformance::{Api, ROUTES, unique};
+use quartz_conformance::{Api, METRICS, ROUTES, unique};
 use serde_json::Value;
 
 const METHODS: [&str; 7] = ["get", "put", "post", "delete", "head", "patch", "options"];
@@ -74,7 +74,11 @@ async fn what_the_document_lists_is_there() {
         let path = shape(&path).replacen("{}", &name, 1).replace("{}", "k");
         let answer = api.call(&method, path.clone()).unsigned().await;
         let expected = if path.starts_with("/v1/") { 401 } else { 200 };
-        answer.check_eq(answer.status, expected, "status without a key");
+        if path == METRICS && answer.status == 404 {
+            answer.problem("route_not_found");
+        } else {
+            answer.check_eq(answer.status, expected, "status without a key");
+        }
     }
 }
 

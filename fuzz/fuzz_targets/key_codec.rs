@@ -5,17 +5,24 @@
 use bytes::Bytes;
 use quartz_core::keys::{
     chunk::Chunk,
+    cluster,
+    codes::{self, Block},
     idempotency::Entry,
     meta::Meta,
     number,
+    place::Place,
     record::{self, Row},
+    sketch,
 };
+
+/// Components of a rotated vector.
+const DIMENSION: usize = 64;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let Some((kind, value)) = data.split_first() else {
         return;
     };
-    match kind % 6 {
+    match kind % 10 {
         0 => same_bytes(value, |value| Chunk::decode(value).map(|chunk| chunk.encode())),
         1 => same_bytes(value, |value| number::decode(value).map(|pairs| number::encode(&pairs))),
         2 => {
@@ -28,7 +35,24 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
         }
         3 => settles(value, |value| Row::decode(value).map(|row| row.encode())),
         4 => settles(value, |value| Meta::decode(value).map(|meta| meta.encode())),
-        _ => settles(value, |value| Entry::decode(value).map(|entry| entry.encode())),
+        5 => settles(value, |value| Entry::decode(value).map(|entry| entry.encode())),
+        6 => same_bytes(value, |value| Place::decode(value).map(Place::encode)),
+        7 => same_bytes(value, |value| {
+            let mut components = Vec::new();
+            let scale = sketch::decode_into(value, DIMENSION, &mut components)?;
+            Ok::<_, &str>(sketch::encode(scale, &components))
+        }),
+        8 => same_bytes(value, |value| {
+            let mut components = Vec::new();
+            let (group, scale) = cluster::decode_into(value, DIMENSION, &mut components)?;
+            Ok::<_, &str>(cluster::encode(group, scale, &components))
+        }),
+        _ => same_bytes(value, |value| {
+            codes::decode(value, DIMENSION).map(|block| {
+                let Block { ordinals, add, scale, codes: signs } = block;
+                codes::encode(&ordinals, &add, &scale, &signs)
+            })
+        }),
     }
 });
 

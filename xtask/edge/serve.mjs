@@ -12,6 +12,8 @@ const miniflare = new Miniflare({
 });
 
 for (const signal of ["SIGINT", "SIGTERM"]) {
+  // Miniflare would end the process before the runtime has stopped.
+  process.removeAllListeners(signal);
   process.once(signal, async () => {
     await miniflare.dispose();
     process.exit(0);

@@ -5,8 +5,7 @@ use std::fs;
 use anyhow::{Context, Result, bail};
 
 use crate::{
-    cache,
-    process::{self, in_ci, program},
+    process::{self, in_ci, program, root},
     server::{self, Server},
     setup::{Tool, tool},
     steps::Tally,
@@ -66,7 +65,8 @@ pub(crate) fn tally() -> Option<Tally> {
 }
 
 fn report() -> std::path::PathBuf {
-    cache::target_dir().join("nextest/default/junit.xml")
+    // Beside the sources, wherever the build goes.
+    root().join("target/nextest/default/junit.xml")
 }
 
 /// Reads the totals off a `JUnit` report: attributes of its first element.

@@ -19,10 +19,6 @@ pub(crate) struct Args {
     /// Also kill the server under load fifty times, instead of the usual five
     #[arg(long)]
     crash: bool,
-    /// Also build the Worker and hold it to the same suite on workerd; not yet part of every run, because it has
-    /// not passed as a whole
-    #[arg(long)]
-    edge: bool,
 }
 
 const CRASH_ROUNDS: &str = "50";
@@ -86,9 +82,7 @@ fn all(args: &Args, steps: &mut Steps) -> Result<()> {
         conformance::tally,
     )?;
     from_outside(steps)?;
-    if args.edge {
-        at_the_edge(steps, &wasm)?;
-    }
+    at_the_edge(steps, &wasm)?;
     if args.crash {
         steps.run_tests(
             "crash",

@@ -15,7 +15,7 @@ use crate::{
 
 /// Expired records removed from a namespace in one commit.
 const SWEEP_RECORDS: usize = 512;
-/// Clusters of a namespace's vector index looked after in one commit: about 10 ms at 384 dimensions.
+/// Clusters of a namespace's vector index looked after in one commit.
 const TEND_CLUSTERS: usize = 16;
 /// Rows of deleted namespaces removed in one commit.
 const RECLAIM_ROWS: usize = 2048;

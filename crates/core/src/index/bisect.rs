@@ -9,8 +9,8 @@ const SMALLEST_SHARE: usize = 4;
 /// at least a quarter, so that a cluster never grows back by the next few inserts.
 ///
 /// The seeds are the vector farthest from the mean and the one farthest from that. Centroids are
-/// sketches, so every comparison is exact and the cut is the same on every machine. Costs about 60 µs
-/// for 128 vectors of 384 dimensions.
+/// sketches, so every comparison is exact and the cut is the same on every machine. Costs at most ten passes
+/// over the vectors.
 pub(crate) fn bisect(vectors: &[&Sketch]) -> Vec<bool> {
     let mean = mean(vectors.iter().copied());
     let first = farthest(vectors, &mean);

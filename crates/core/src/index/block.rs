@@ -1,6 +1,6 @@
 use quartz_kernels::dot_i8;
 
-use super::sketch::squared_norm;
+use super::sketch::{Sketch, squared_norm};
 use crate::{
     keys::{self, Kind, trailing_ordinal},
     store::{Result, Snapshot, StoreError},
@@ -44,18 +44,12 @@ impl SketchBlock {
     }
 
     /// A block of one.
-    pub(crate) fn single(
-        value: &[u8],
-        offset: u32,
-        dimension: usize,
-    ) -> Result<Self, keys::codec::Malformed> {
-        let mut block = Self {
+    pub(crate) fn single(sketch: Sketch, offset: u32) -> Self {
+        Self {
             present: 1 << offset,
-            codes: Vec::with_capacity(dimension),
-            scales: Vec::with_capacity(1),
-        };
-        block.push(value, dimension)?;
-        Ok(block)
+            codes: sketch.codes.into_vec(),
+            scales: vec![(sketch.scale, sketch.squared_norm)],
+        }
     }
 
     fn push(&mut self, value: &[u8], dimension: usize) -> Result<(), keys::codec::Malformed> {
@@ -86,7 +80,7 @@ impl SketchBlock {
 
 impl SketchRow<'_> {
     /// Product with a query.
-    pub(crate) fn dot(&self, query: &super::sketch::Sketch) -> f32 {
+    pub(crate) fn dot(&self, query: &Sketch) -> f32 {
         dot_i8(self.codes, &query.codes) as f32 * (self.scale * query.scale)
     }
 }

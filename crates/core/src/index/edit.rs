@@ -12,7 +12,7 @@ use super::{
     assign::seconds,
     code::Code,
     page::{Page, Role},
-    prepared::{Prepared, Vector},
+    prepared::Prepared,
     router::{Near, Nearness},
     sketch::Sketch,
 };
@@ -66,10 +66,9 @@ pub(super) struct EditedPage {
 }
 
 /// What an editor did, but for the rows.
-#[derive(Default)]
 pub(crate) struct Edited {
     /// `None` if there has never been a vector.
-    pub(crate) index: Option<Index>,
+    pub(crate) index: Option<Arc<Index>>,
     /// The clusters that changed, with their pages; `None`: gone.
     pub(crate) pages: Vec<(u32, Option<Arc<Page>>)>,
 }
@@ -130,8 +129,7 @@ impl<'a> Editor<'a> {
             .index
             .router
             .near(&vector, Nearness::Distance, NEIGHBOURS);
-        let vector = vector.as_vector();
-        self.assign(ordinal, &vector, None, None, &near[0], &near)
+        self.assign(ordinal, &vector.sketch, None, None, &near[0], &near)
             .await?;
         self.splits_left += 1;
         self.settle().await
@@ -203,7 +201,7 @@ impl<'a> Editor<'a> {
             pages.push((cluster, lives.then(|| Arc::new(edited.page))));
         }
         Edited {
-            index: Some(self.index),
+            index: Some(Arc::new(self.index)),
             pages,
         }
     }
@@ -237,7 +235,7 @@ impl<'a> Editor<'a> {
     pub(super) async fn assign(
         &mut self,
         ordinal: u32,
-        vector: &Vector<'_>,
+        vector: &Sketch,
         before: Option<Place>,
         emptied: Option<u32>,
         first: &Near,
@@ -248,7 +246,7 @@ impl<'a> Editor<'a> {
             place.role(cluster)
         };
         let mut second = None;
-        for candidate in seconds(vector.sketch, first, near) {
+        for candidate in seconds(vector, first, near) {
             // A second place is a favour: it must never make a cluster grow without bound.
             let cluster = candidate.cluster;
             if role_before(cluster).is_some() || self.page(cluster).await?.page.len() < MEMBERS_MAX
@@ -269,8 +267,7 @@ impl<'a> Editor<'a> {
         for cluster in place.clusters() {
             match (role_before(cluster), place.role(cluster)) {
                 (None, Some(role)) => {
-                    self.enter(cluster, ordinal, role, vector.components)
-                        .await?;
+                    self.enter(cluster, ordinal, role, vector).await?;
                 }
                 (Some(old), Some(new)) if old != new => {
                     self.change_role(cluster, ordinal, new).await?;
@@ -289,14 +286,14 @@ impl<'a> Editor<'a> {
         cluster: u32,
         ordinal: u32,
         role: Role,
-        vector: &[f32],
+        vector: &Sketch,
     ) -> Result<()> {
         let metric = self.index.metric;
-        let mut centroid = Vec::with_capacity(vector.len());
-        if let Some(sketch) = self.index.router.centroid(cluster) {
-            sketch.expand(&mut centroid);
-        }
-        let code = Code::new(vector, &centroid, metric);
+        let centroid = self.index.router.centroid(cluster);
+        let centroid = centroid
+            .map(|centroid| centroid.components())
+            .unwrap_or_default();
+        let code = Code::new(&vector.components(), &centroid, metric);
         let edited = self.page(cluster).await?;
         let position = edited.page.push(ordinal, role, &code);
         edited.dirty.insert(position / BLOCK);
@@ -390,24 +387,15 @@ impl<'a> Editor<'a> {
         }
         let dimension = self.index.rotation.padded();
         let block = self.cache.sketches(self.blocks, ordinal / BLOCK_ORDINALS);
-        if let Some(row) = block
+        let row = block
             .as_ref()
-            .and_then(|block| block.row(ordinal % BLOCK_ORDINALS, dimension))
-        {
-            let sketch = Arc::new(Sketch::from_parts(row.scale, row.codes.into()));
-            self.sketches.insert(ordinal, Arc::clone(&sketch));
-            return Ok(sketch);
-        }
-        let key = keys::sketch::key(ordinal);
-        let corrupt = |why| StoreError::corrupt_row(&key, why);
-        let value = self
-            .snapshot
-            .get(&key)
-            .await?
-            .ok_or_else(|| corrupt("missing"))?;
-        let mut codes = Vec::with_capacity(dimension);
-        let scale = keys::sketch::decode_into(&value, dimension, &mut codes).map_err(corrupt)?;
-        let sketch = Arc::new(Sketch::from_parts(scale, codes.into()));
+            .and_then(|block| block.row(ordinal % BLOCK_ORDINALS, dimension));
+        let sketch = if let Some(row) = row {
+            Sketch::from_parts(row.scale, row.codes.into())
+        } else {
+            Sketch::load(self.snapshot, ordinal, dimension).await?
+        };
+        let sketch = Arc::new(sketch);
         self.sketches.insert(ordinal, Arc::clone(&sketch));
         Ok(sketch)
     }

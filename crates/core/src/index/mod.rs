@@ -4,7 +4,7 @@
 //! 2024/2025), with everything it keeps committed together with the record it indexes:
 //!
 //! - Every vector has a **sketch**: rotated by a fixed random [`rotation`], eight bits a component.
-//! - Vectors are in **clusters** of up to 128 members. A vector is in the cluster of its nearest centroid
+//! - Vectors are in **clusters** of up to 64 members in first place. A vector is in the cluster of its nearest centroid
 //!   and in a second one chosen so that a query which misses the first finds it there ([`assign`]). A cluster
 //!   that outgrows its size is cut in two ([`bisect`]), one that has nearly emptied is dissolved; members
 //!   choose again among the clusters around ([`edit`], [`reshape`]), and what splits leave behind is centred anew

@@ -11,13 +11,6 @@ pub(crate) struct Prepared {
     pub(crate) table: Table,
 }
 
-/// A vector that is in the index, where its sketch stands for it.
-pub(crate) struct Vector<'a> {
-    pub(crate) sketch: &'a Sketch,
-    /// Those of the sketch.
-    pub(crate) components: &'a [f32],
-}
-
 impl Prepared {
     /// Of a rotated query.
     pub(crate) fn query(rotated: Vec<f32>) -> Self {
@@ -30,7 +23,7 @@ impl Prepared {
         }
     }
 
-    /// Of a vector that is in the index.
+    /// Of a vector that is in the index, where its sketch stands for it.
     pub(crate) fn member(sketch: Sketch) -> Self {
         let components = sketch.components();
         let table = Table::new(&components);
@@ -38,13 +31,6 @@ impl Prepared {
             components,
             sketch,
             table,
-        }
-    }
-
-    pub(crate) fn as_vector(&self) -> Vector<'_> {
-        Vector {
-            sketch: &self.sketch,
-            components: &self.components,
         }
     }
 }

@@ -8,7 +8,7 @@ use super::{
     assign::squared_distance,
     bisect::{bisect, mean},
     edit::{EditedPage, Editor, NEIGHBOURS},
-    prepared::{Prepared, Vector},
+    prepared::Prepared,
     router::{Near, Nearness},
     sketch::Sketch,
 };
@@ -60,11 +60,6 @@ impl Editor<'_> {
             .or_insert_with(|| EditedPage::empty(0));
         let around = self.around(&[cluster, new]);
         for member in members {
-            let components = member.sketch.components();
-            let vector = Vector {
-                sketch: &member.sketch,
-                components: &components,
-            };
             let near = self.compare(&member.sketch, &around, member.place);
             // Only a third cluster that is truly nearer overrules the cut, so that both halves keep their
             // size.
@@ -80,8 +75,15 @@ impl Editor<'_> {
             };
             let chosen = choose(&member.sketch, &near, home, halves);
             let (ordinal, before) = (member.ordinal, Some(member.place));
-            self.assign(ordinal, &vector, before, Some(cluster), chosen, &near)
-                .await?;
+            self.assign(
+                ordinal,
+                &member.sketch,
+                before,
+                Some(cluster),
+                chosen,
+                &near,
+            )
+            .await?;
         }
         self.attract(cluster, &around).await?;
         self.attract(new, &around).await
@@ -103,14 +105,13 @@ impl Editor<'_> {
                 .index
                 .router
                 .near(&vector, Nearness::Distance, NEIGHBOURS);
-            let nearest = nearest(&member.sketch, &near).clone();
             let (ordinal, before) = (member.ordinal, Some(member.place));
             self.assign(
                 ordinal,
-                &vector.as_vector(),
+                &member.sketch,
                 before,
                 Some(cluster),
-                &nearest,
+                &near[0],
                 &near,
             )
             .await?;
@@ -158,12 +159,7 @@ impl Editor<'_> {
                 is_nearer(&sketch, distance(nearest), distance(own))
             });
             if nearest.cluster == new && is_nearer {
-                let components = sketch.components();
-                let vector = Vector {
-                    sketch: &sketch,
-                    components: &components,
-                };
-                self.assign(ordinal, &vector, Some(place), None, nearest, &near)
+                self.assign(ordinal, &sketch, Some(place), None, nearest, &near)
                     .await?;
             }
         }
@@ -186,17 +182,19 @@ impl Editor<'_> {
         self.page(cluster).await?.clear();
         let around = self.around(&[cluster]);
         for member in members {
-            let components = member.sketch.components();
-            let vector = Vector {
-                sketch: &member.sketch,
-                components: &components,
-            };
             let near = self.compare(&member.sketch, &around, member.place);
             let home = member.place.primary;
             let nearest = choose(&member.sketch, &near, home, [home; 2]);
             let (ordinal, before) = (member.ordinal, Some(member.place));
-            self.assign(ordinal, &vector, before, Some(cluster), nearest, &near)
-                .await?;
+            self.assign(
+                ordinal,
+                &member.sketch,
+                before,
+                Some(cluster),
+                nearest,
+                &near,
+            )
+            .await?;
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ const ROUNDS: usize = 4;
 /// Walsh-Hadamard transform to a window of the largest power of two that fits; the window lies at the
 /// front and at the back in turn. The bits of the result are the same on every machine.
 ///
-/// Costs O(d log d): about 1 µs at 384 dimensions.
+/// Costs O(d log d).
 pub(crate) struct Rotation {
     dimension: usize,
     window: usize,

@@ -9,6 +9,7 @@ use super::{
     prepared::Prepared,
     router::{Near, Nearness},
     seen::Seen,
+    sketch::Sketch,
 };
 use crate::{
     Metric,
@@ -77,7 +78,7 @@ pub(crate) struct Found {
     pub(crate) ordinals: Vec<u32>,
     /// Clusters scanned.
     pub(crate) probes: u64,
-    /// One-bit codes scanned.
+    /// Vectors looked at, in whatever precision came first.
     pub(crate) scanned: u64,
     /// Sketches compared.
     pub(crate) refined: u64,
@@ -159,22 +160,23 @@ impl Search<'_> {
                 crate::vector::yield_now().await;
             }
             let number = ordinal / BLOCK_ORDINALS;
-            let current = match block.take() {
-                Some(current) if current.0 == number => current,
-                _ => (number, self.sketches(number, ordinal).await?),
-            };
-            let row = match current.1.row(ordinal % BLOCK_ORDINALS, self.dimension()) {
-                Some(_) => current,
+            // A block that is not in the cache may hold one sketch only.
+            let offset = ordinal % BLOCK_ORDINALS;
+            let kept = block.take().filter(|(kept, block)| {
+                *kept == number && block.row(offset, self.dimension()).is_some()
+            });
+            let current = match kept {
+                Some(kept) => kept,
                 None => (number, self.sketches(number, ordinal).await?),
             };
-            best.offer(&query, &row.1, ordinal, self.dimension())?;
-            block = Some(row);
+            best.offer(&query, &current.1, ordinal, self.dimension())?;
+            block = Some(current);
         }
         Ok(Found {
-            probes: 0,
-            scanned: 0,
+            scanned: ordinals.len(),
             refined: ordinals.len(),
             ordinals: best.finish(),
+            ..Found::default()
         })
     }
 
@@ -301,15 +303,9 @@ impl Search<'_> {
     /// The block with the sketch of an ordinal, or only that sketch.
     async fn load_sketches(&self, number: u32, ordinal: u32) -> Result<Arc<SketchBlock>> {
         if !self.cache.wants_block() {
-            let key = keys::sketch::key(ordinal);
-            let corrupt = |why| StoreError::corrupt_row(&key, why);
-            let value = self
-                .snapshot
-                .get(&key)
-                .await?
-                .ok_or_else(|| corrupt("missing"))?;
-            let single = SketchBlock::single(&value, ordinal % BLOCK_ORDINALS, self.dimension());
-            return Ok(Arc::new(single.map_err(corrupt)?));
+            let sketch = Sketch::load(self.snapshot, ordinal, self.dimension()).await?;
+            let block = SketchBlock::single(sketch, ordinal % BLOCK_ORDINALS);
+            return Ok(Arc::new(block));
         }
         let block = SketchBlock::load(self.snapshot, number, self.dimension()).await?;
         let block = Arc::new(block);

@@ -353,15 +353,20 @@ async fn write_vectors(
         cache,
         stamp,
     } = vectors;
+    let unchanged = Edited {
+        index: base.index.clone(),
+        pages: Vec::new(),
+    };
+    if changes.is_empty() && tended == 0 {
+        return Ok(unchanged);
+    }
     let index = match (&base.index, meta.config.dimension) {
+        (Some(index), _) => Arc::clone(index),
         (None, Some(dimension)) => {
             let dimension = dimension as usize;
-            Some(Index::new(meta.config.metric, dimension, cache))
+            Arc::new(Index::new(meta.config.metric, dimension, cache))
         }
-        (index, _) => index.clone(),
-    };
-    let Some(index) = index else {
-        return Ok(Edited::default());
+        (None, None) => return Ok(unchanged),
     };
     let mut editor = Editor::new(&*base.snapshot, cache, &base.blocks, &index);
     for (ordinal, was_there, _) in &changes {

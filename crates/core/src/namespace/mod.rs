@@ -168,7 +168,7 @@ impl Namespace {
         state
             .index
             .as_ref()
-            .is_some_and(crate::index::Index::wants_tending)
+            .is_some_and(|index| index.wants_tending())
     }
 
     /// Ends the writing: what waits before is done, what comes after gets [`Error::Closed`].

@@ -35,23 +35,25 @@ const CLUSTERS_FOR_TEN: f64 = 20.0;
 /// How the clusters needed grow with the rank of the last match among all vectors.
 const GROWTH: f64 = 0.45;
 
-/// How the clusters without a find that are put up with grow as a filter leaves fewer candidates in each.
-const SCARCITY: f64 = 1.0;
+/// The benefit of the doubt that a one-bit estimate is given up to a recall of 0.95 (RaBitQ's ε₀), and how it grows
+/// beyond.
+const DEVIATIONS: f32 = 1.9;
+const DEVIATIONS_PER_RECALL: f32 = 12.0;
 
 impl Cost {
     /// The cheapest approximate way and where it stops, or `None` where an exact answer costs no more.
     pub(super) fn route(&self, effort: Effort) -> Option<(Route, Stop)> {
-        // With a filter fewer finds are to be expected of each cluster.
-        let scarcity = (self.vectors as f64 / self.candidates.max(1) as f64).powf(SCARCITY);
+        // A filter leaves fewer candidates in each cluster, so finds are rarer.
+        let scarcity = self.vectors as f64 / self.candidates.max(1) as f64;
         let stop = match effort {
             Effort::Exact => return None,
             Effort::Recall(recall) => Stop {
-                deviations: 1.9 + 12.0 * (recall - 0.95).max(0.0),
+                deviations: DEVIATIONS + DEVIATIONS_PER_RECALL * (recall - 0.95).max(0.0),
                 patience: (patience(recall) * scarcity).max(1.0) as usize,
                 probes: usize::MAX,
             },
             Effort::Probes(probes) => Stop {
-                deviations: 2.5,
+                deviations: DEVIATIONS + DEVIATIONS_PER_RECALL * 0.05,
                 patience: usize::MAX,
                 probes: probes as usize,
             },

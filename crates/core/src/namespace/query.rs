@@ -114,8 +114,8 @@ pub enum PlanKind {
 impl View {
     /// The records nearest to the query's target.
     ///
-    /// Cost at 384 dimensions with everything in memory: about 30 µs through the clusters for a million
-    /// vectors; 0.05 µs for each candidate that a filter leaves; 0.1 µs for each vector of an exact scan.
+    /// Cost: through the clusters a page for each one scanned and some dozen sketches; otherwise a sketch or a
+    /// vector for each candidate. Answers `explain` with what it was.
     ///
     /// # Errors
     /// When the target cannot be compared, the filter names a field that is not indexed, or the
@@ -187,7 +187,7 @@ impl View {
         }
     }
 
-    /// Candidates for the best matches, with their ranks; the true rank order is theirs.
+    /// Candidates for the best matches, in no order.
     async fn find(
         &self,
         target: &[f32],
@@ -245,7 +245,6 @@ impl View {
         let found = match (route, &selected) {
             (Route::Sketches, Some(selected)) => {
                 plan.kind = PlanKind::FilterFirst;
-                plan.scanned = selected.len();
                 search.run_over(target, query.top_k, selected).await?
             }
             _ => {
@@ -260,7 +259,7 @@ impl View {
             refined,
         } = found;
         plan.probes = probes;
-        plan.scanned += scanned;
+        plan.scanned = scanned;
         plan.refined = refined;
         plan.reranked = ordinals.len() as u64;
         Ok(ordinals)

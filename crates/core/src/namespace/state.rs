@@ -33,7 +33,7 @@ pub(crate) struct State {
     /// Of ids, by block of ordinals.
     pub(crate) ids: Stamps,
     /// `None` until the first vector.
-    pub(crate) index: Option<Index>,
+    pub(crate) index: Option<Arc<Index>>,
 }
 
 impl State {
@@ -48,7 +48,8 @@ impl State {
         let config = meta.as_ref().map(|meta| &meta.config);
         let index = match config.and_then(|config| Some((config.metric, config.dimension?))) {
             Some((metric, dimension)) => {
-                Some(Index::load(&*snapshot, metric, dimension as usize, cache).await?)
+                let index = Index::load(&*snapshot, metric, dimension as usize, cache).await?;
+                Some(Arc::new(index))
             }
             None => None,
         };

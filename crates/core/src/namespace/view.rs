@@ -12,6 +12,7 @@ use crate::{
     },
     record::{Parts, Record, Value},
     store::{self, RowCursor, ScanLimit, StoreError, prefix_end, successor},
+    vector::single,
 };
 
 /// A namespace as of one commit and one moment. Never changes; reads on it never wait for writes.
@@ -328,18 +329,8 @@ impl View {
     }
 
     pub(super) async fn vector(&self, ordinal: u32) -> Result<Vec<f32>> {
-        let key = keys::vector::key(ordinal);
-        let corrupt = |why| StoreError::corrupt_row(&key, why);
-        let stored = self
-            .state
-            .snapshot
-            .get(&key)
-            .await?
-            .ok_or_else(|| corrupt("missing"))?;
-        let mut vector = Vec::new();
         let dimension = self.dimension().unwrap_or(0) as usize;
-        keys::vector::decode_into(&stored, dimension, &mut vector).map_err(corrupt)?;
-        Ok(vector)
+        Ok(single(&*self.state.snapshot, ordinal, dimension).await?)
     }
 }
 

@@ -6,8 +6,8 @@ use axum::{
 };
 use http::{Uri, request::Parts};
 use quartz_api::{
-    FetchRequest, FetchResponse, Include, Match, Metric, PlanKind, QueryRequest, QueryResponse,
-    StoredRecord, Vector,
+    Explanation, FetchRequest, FetchResponse, Include, Match, Metric, PlanKind, QueryRequest,
+    QueryResponse, StoredRecord, Vector,
 };
 
 use super::{
@@ -97,6 +97,7 @@ fn join(
     for other in answers {
         joined.matches.extend(other.matches);
         joined.version = joined.version.max(other.version);
+        joined.explain = joined.explain.zip(other.explain).map(both);
         joined.plan.exact &= other.plan.exact;
         joined.plan.scanned += other.plan.scanned;
         // Partitions may differ in their plan; the least thorough one is what can be relied on.
@@ -120,4 +121,16 @@ fn join(
     joined.matches.sort_by(|a, b| order(a, b));
     joined.matches.truncate(top_k);
     Some(joined)
+}
+
+/// What two partitions did at the same time.
+fn both((one, other): (Explanation, Explanation)) -> Explanation {
+    Explanation {
+        clusters: one.clusters + other.clusters,
+        probes: one.probes + other.probes,
+        scanned: one.scanned + other.scanned,
+        refined: one.refined + other.refined,
+        reranked: one.reranked + other.reranked,
+        micros: one.micros.max(other.micros),
+    }
 }

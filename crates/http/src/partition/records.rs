@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use super::{
     Partitioned, check_one_partition, partition_of,
-    send::{json_part, part},
+    send::{Answer, json_part, part},
 };
 use crate::{
     extract::Json,
@@ -106,21 +106,13 @@ pub(super) async fn upsert(app: &App, space: &Partitioned, request: Request) -> 
         }
         in_whole(failure, "records", &places[&partition])
     })?;
-    let replayed = answers.iter().all(|answer| answer.replayed);
-    let version = answers
-        .iter()
-        .map(|answer| answer.body.version)
-        .max()
-        .unwrap_or_default();
+    let version = latest(&answers, |body| body.version);
     let body = UpsertResponse {
         upserted: answers.iter().map(|answer| answer.body.upserted).sum(),
         skipped: answers.iter().map(|answer| answer.body.skipped).sum(),
         version,
     };
-    Ok(Reply::json(&body)?
-        .version(version)
-        .replayed(replayed)
-        .into_response())
+    written(&answers, version, &body)
 }
 
 pub(super) async fn batch(app: &App, space: &Partitioned, request: Request) -> Result<Response> {
@@ -179,18 +171,10 @@ pub(super) async fn update(app: &App, space: &Partitioned, request: Request) -> 
         .send::<UpdateResponse>(parts)
         .await
         .map_err(|(_, failure)| failure)?;
-    let replayed = answers.iter().all(|answer| answer.replayed);
-    let version = answers
-        .iter()
-        .map(|answer| answer.body.version)
-        .max()
-        .unwrap_or_default();
+    let version = latest(&answers, |body| body.version);
     let updated = answers.iter().map(|answer| answer.body.updated).sum();
     let body = UpdateResponse { updated, version };
-    Ok(Reply::json(&body)?
-        .version(version)
-        .replayed(replayed)
-        .into_response())
+    written(&answers, version, &body)
 }
 
 pub(super) async fn delete(app: &App, space: &Partitioned, request: Request) -> Result<Response> {
@@ -221,21 +205,13 @@ pub(super) async fn delete(app: &App, space: &Partitioned, request: Request) -> 
                 places.get(&partition).map_or(&[], Vec::as_slice),
             )
         })?;
-    let replayed = answers.iter().all(|answer| answer.replayed);
-    let version = answers
-        .iter()
-        .map(|answer| answer.body.version)
-        .max()
-        .unwrap_or_default();
+    let version = latest(&answers, |body| body.version);
     let body = DeleteResponse {
         deleted: answers.iter().map(|answer| answer.body.deleted).sum(),
         dry_run: value.dry_run.unwrap_or(false),
         version,
     };
-    Ok(Reply::json(&body)?
-        .version(version)
-        .replayed(replayed)
-        .into_response())
+    written(&answers, version, &body)
 }
 
 pub(super) async fn describe(space: &Partitioned, request: Request) -> Result<Response> {
@@ -258,6 +234,21 @@ pub(super) async fn describe(space: &Partitioned, request: Request) -> Result<Re
     }
     let version = body.version;
     Ok(Reply::json(&body)?.version(version).into_response())
+}
+
+/// The highest version among the answers of partitions.
+fn latest<T>(answers: &[Answer<T>], version: impl Fn(&T) -> u64) -> u64 {
+    let versions = answers.iter().map(|answer| version(&answer.body));
+    versions.max().unwrap_or_default()
+}
+
+/// The answer to a write that went to several partitions.
+fn written<T>(answers: &[Answer<T>], version: u64, body: &impl Serialize) -> Result<Response> {
+    let replayed = answers.iter().all(|answer| answer.replayed);
+    Ok(Reply::json(body)?
+        .version(version)
+        .replayed(replayed)
+        .into_response())
 }
 
 /// A request that is over a limit is as a whole, even if its parts are not.
