@@ -1,7 +1,6 @@
 //! Exact search over a namespace in its store, one thread, beside faiss `IndexFlatIP`.
 
 use std::{
-    fs,
     path::Path,
     process::Command,
     sync::Arc,
@@ -19,7 +18,7 @@ use quartz_core::{
 };
 use quartz_engines::{LocalStore, Options};
 
-use crate::{All, command, command::median, data::Matrix, record::Record};
+use crate::{All, command, command::median, data::Matrix, process, record::Record};
 
 const QUERIES: usize = 300;
 const ROUNDS: usize = 3;
@@ -38,7 +37,7 @@ impl Clock for SystemClock {
 pub(crate) fn run(args: &All, record: &mut Record) -> anyhow::Result<()> {
     let temporary = tempfile::tempdir_in(".")?;
     let base = Matrix::read(&args.data.join("base.f16.npy"))?;
-    let raw_bytes = (base.rows.len() * 4) as f64;
+    let raw_bytes = (base.len() * base.dimension * 4) as f64;
     drop(base);
     // In a process of its own, so that its end closes the store.
     command::output(
@@ -117,7 +116,7 @@ pub(crate) fn load(path: &Path, data: &Path) -> anyhow::Result<()> {
             id: (batch * 1000 + row).to_string(),
             precondition: Precondition::None,
             action: Action::Upsert(Contents {
-                vector: Some(vector.to_vec()),
+                vector: Some(vector.clone()),
                 ..Contents::default()
             }),
         });
@@ -134,7 +133,7 @@ pub(crate) fn process(store: &Path, data: &Path, queries: usize) -> anyhow::Resu
         .iter()
         .take(queries)
         .map(|vector| Query {
-            target: Target::Vector(vector.to_vec()),
+            target: Target::Vector(vector),
             top_k: 10,
             filter: None,
             parts: Parts::NONE,
@@ -150,21 +149,7 @@ pub(crate) fn process(store: &Path, data: &Path, queries: usize) -> anyhow::Resu
     println!(
         "{} {}",
         queries.len() as f64 / started.elapsed().as_secs_f64(),
-        resident_bytes()?
+        process::resident_bytes()?
     );
     Ok(())
-}
-
-fn resident_bytes() -> anyhow::Result<u64> {
-    let status = fs::read_to_string("/proc/self/status")?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
-        .context("no VmRSS")?;
-    let kibibytes: u64 = line
-        .split_whitespace()
-        .next()
-        .context("no figure")?
-        .parse()?;
-    Ok(kibibytes * 1024)
 }

@@ -8,13 +8,19 @@ mod data;
 mod exact;
 mod fsync;
 mod kv;
+mod process;
 mod record;
 mod server;
 mod upsert;
+mod vectors;
 
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
+
+/// The allocator of the server.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[derive(Debug, Parser)]
 #[command(about = "Benchmarks QuartzDB beside its rivals")]
@@ -25,8 +31,17 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run everything and write a record
+    /// Key-value, upserts and exact search; writes a record
     All(All),
+    /// Only the key-value part of that
+    Kv(All),
+    /// Only the vector part of that
+    Exact(All),
+    /// Approximate search beside its rivals
+    Vectors(vectors::Args),
+    /// One measurement of our side in a process of its own
+    #[command(hide = true, subcommand)]
+    Ours(vectors::Ours),
     /// One measurement of exact search in a process of its own, for its memory
     #[command(hide = true)]
     ExactProcess {
@@ -71,7 +86,11 @@ struct All {
 
 fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
-        Command::All(args) => all(&args),
+        Command::All(args) => all(&args, &[kv::run, upsert::run, exact::run]),
+        Command::Kv(args) => all(&args, &[kv::run]),
+        Command::Exact(args) => all(&args, &[upsert::run, exact::run]),
+        Command::Vectors(args) => vectors::run(&args),
+        Command::Ours(ours) => vectors::run_ours(&ours),
         Command::ExactProcess {
             store,
             data,
@@ -82,10 +101,12 @@ fn main() -> anyhow::Result<()> {
     }
 }
 
-fn all(args: &All) -> anyhow::Result<()> {
+type Measure = fn(&All, &mut record::Record) -> anyhow::Result<()>;
+
+fn all(args: &All, measures: &[Measure]) -> anyhow::Result<()> {
     let mut record = record::Record::default();
-    kv::run(args, &mut record)?;
-    upsert::run(args, &mut record)?;
-    exact::run(args, &mut record)?;
-    record.write(&args.record)
+    for measure in measures {
+        measure(args, &mut record)?;
+    }
+    record.write(&args.record, "")
 }

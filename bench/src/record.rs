@@ -1,13 +1,18 @@
 use std::{fmt::Write as _, fs, path::Path, process::Command};
 
-use crate::command;
+use serde::{Deserialize, Serialize};
+
+use crate::{command, vectors::Curve};
 
 /// Measurements of one run.
-#[derive(Default)]
+#[derive(Default, Deserialize, Serialize)]
 pub(crate) struct Record {
     rows: Vec<Row>,
+    notes: Vec<String>,
+    curves: Vec<(String, Curve)>,
 }
 
+#[derive(Deserialize, Serialize)]
 struct Row {
     what: String,
     ours: String,
@@ -17,16 +22,47 @@ struct Row {
 }
 
 impl Record {
-    /// Adds a measurement and prints it.
+    /// Adds a measurement beside a rival's and prints it.
     pub(crate) fn add(&mut self, what: &str, ours: f64, unit: &str, rival: (&str, f64), bar: f64) {
         let ratio = ours / rival.1;
-        let verdict = if ratio >= bar { "reached" } else { "MISSED" };
+        self.row(
+            what,
+            &format!("{} {unit}", figure(ours)),
+            &format!("{}: {} {unit}", rival.0, figure(rival.1)),
+            Some(ratio),
+            &format!("≥ {bar} ×"),
+            Some(ratio >= bar),
+        );
+    }
+
+    /// Adds a measurement with a bar of its own, without a rival.
+    pub(crate) fn add_bar(&mut self, what: &str, ours: f64, unit: &str, bar: &str, reached: bool) {
+        let ours = format!("{} {unit}", figure(ours));
+        self.row(what, &ours, "", None, bar, Some(reached));
+    }
+
+    /// Adds a row and prints it. Without a verdict it is there for comparison.
+    pub(crate) fn row(
+        &mut self,
+        what: &str,
+        ours: &str,
+        rival: &str,
+        ratio: Option<f64>,
+        bar: &str,
+        reached: Option<bool>,
+    ) {
         let row = Row {
             what: what.to_owned(),
-            ours: format!("{} {unit}", figure(ours)),
-            rival: format!("{}: {} {unit}", rival.0, figure(rival.1)),
-            ratio: format!("{ratio:.2} ×"),
-            bar: format!("≥ {bar} ×: {verdict}"),
+            ours: ours.to_owned(),
+            rival: rival.to_owned(),
+            ratio: ratio
+                .map(|ratio| format!("{ratio:.2} ×"))
+                .unwrap_or_default(),
+            bar: match reached {
+                Some(true) => format!("{bar}: reached"),
+                Some(false) => format!("{bar}: MISSED"),
+                None => bar.to_owned(),
+            },
         };
         println!(
             "{:<44} {:>18}   {:<44} {:>9}   {}",
@@ -35,25 +71,25 @@ impl Record {
         self.rows.push(row);
     }
 
-    /// Adds a measurement with a bar of its own, without a rival.
-    pub(crate) fn add_bar(&mut self, what: &str, ours: f64, unit: &str, bar: &str, reached: bool) {
-        let verdict = if reached { "reached" } else { "MISSED" };
-        let row = Row {
-            what: what.to_owned(),
-            ours: format!("{} {unit}", figure(ours)),
-            rival: String::new(),
-            ratio: String::new(),
-            bar: format!("{bar}: {verdict}"),
-        };
-        println!(
-            "{:<44} {:>18}   {:<44} {:>9}   {}",
-            row.what, row.ours, "", "", row.bar
-        );
-        self.rows.push(row);
+    /// Adds what another one has.
+    pub(crate) fn append(&mut self, other: Self) {
+        self.rows.extend(other.rows);
+        self.notes.extend(other.notes);
+        self.curves.extend(other.curves);
     }
 
-    /// Writes a dated table.
-    pub(crate) fn write(&self, directory: &Path) -> anyhow::Result<()> {
+    /// Adds a line below the table.
+    pub(crate) fn note(&mut self, line: &str) {
+        self.notes.push(line.to_owned());
+    }
+
+    /// Keeps a whole curve for the record.
+    pub(crate) fn curve(&mut self, on: &str, curve: &Curve) {
+        self.curves.push((on.to_owned(), curve.clone()));
+    }
+
+    /// Writes a dated table, DATE and this ending being its name.
+    pub(crate) fn write(&self, directory: &Path, ending: &str) -> anyhow::Result<()> {
         let date = command::output(Command::new("date").arg("+%Y-%m-%d"))?
             .trim()
             .to_owned();
@@ -82,10 +118,49 @@ impl Record {
         {
             writeln!(text, "| {what} | {ours} | {rival} | {ratio} | {bar} |")?;
         }
+        for note in &self.notes {
+            write!(text, "\n- {note}")?;
+        }
+        self.write_curves(&mut text)?;
         fs::create_dir_all(directory)?;
-        let path = directory.join(format!("{date}.md"));
+        let path = directory.join(format!("{date}{ending}.md"));
         fs::write(&path, text)?;
         println!("\nwritten to {}", path.display());
+        Ok(())
+    }
+}
+
+impl Record {
+    fn write_curves(&self, text: &mut String) -> anyhow::Result<()> {
+        for (on, curve) in &self.curves {
+            write!(text, "\n\n## {on}: {}\n", curve.name)?;
+            if curve.build_cpu_seconds > 0.0 {
+                write!(
+                    text,
+                    "\nBuilt in {:.0} s, {} MB.\n",
+                    curve.build_cpu_seconds,
+                    curve.file_bytes / 1_000_000
+                )?;
+            }
+            text.push_str(
+                "\n| effort | recall@10 | queries/s | p50 µs | p99 µs | clusters | codes | reranked |\n\
+                 |---|---:|---:|---:|---:|---:|---:|---:|\n",
+            );
+            for point in &curve.points {
+                writeln!(
+                    text,
+                    "| {} | {:.4} | {:.0} | {:.0} | {:.0} | {:.1} | {:.0} | {:.0} |",
+                    point.effort,
+                    point.recall,
+                    point.rate,
+                    point.p50_us,
+                    point.p99_us,
+                    point.clusters,
+                    point.codes,
+                    point.reranked
+                )?;
+            }
+        }
         Ok(())
     }
 }

@@ -7,9 +7,7 @@ use crate::{All, command, command::median, data::Matrix, record::Record, server:
 const ROUNDS: usize = 3;
 
 pub(crate) fn run(args: &All, record: &mut Record) -> anyhow::Result<()> {
-    let vectors = Matrix::read(&args.data.join("base.f16.npy"))?
-        .iter()
-        .count();
+    let vectors = Matrix::read(&args.data.join("base.f16.npy"))?.len();
     let mut rates = vec![];
     for _ in 0..ROUNDS {
         let temporary = tempfile::tempdir_in(".")?;

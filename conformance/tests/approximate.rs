@@ -65,7 +65,13 @@ async fn an_approximate_answer_finds_what_it_aims_at_and_says_how() {
             );
             let explain = &found["explain"];
             for number in [
-                "clusters", "probes", "scanned", "refined", "reranked", "micros",
+                "calibration",
+                "clusters",
+                "probes",
+                "scanned",
+                "refined",
+                "reranked",
+                "micros",
             ] {
                 assert!(explain[number].is_u64(), "{number} in {explain}");
             }

@@ -4,6 +4,7 @@
 
 use bytes::Bytes;
 use quartz_core::keys::{
+    calibration,
     chunk::Chunk,
     cluster,
     codes::{self, Block},
@@ -22,7 +23,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let Some((kind, value)) = data.split_first() else {
         return;
     };
-    match kind % 10 {
+    match kind % 11 {
         0 => same_bytes(value, |value| Chunk::decode(value).map(|chunk| chunk.encode())),
         1 => same_bytes(value, |value| number::decode(value).map(|pairs| number::encode(&pairs))),
         2 => {
@@ -47,6 +48,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
             let (group, scale) = cluster::decode_into(value, DIMENSION, &mut components)?;
             Ok::<_, &str>(cluster::encode(group, scale, &components))
         }),
+        9 => same_bytes(value, |value| calibration::Row::decode(value).map(|row| row.encode())),
         _ => same_bytes(value, |value| {
             codes::decode(value, DIMENSION).map(|block| {
                 let Block { ordinals, add, scale, codes: signs } = block;

@@ -119,6 +119,9 @@ pub struct Plan {
 /// What a query did, in numbers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Explanation {
+    /// Searches for vectors of the namespace itself that tell how much to do for a recall. They are done when there is
+    /// time; until then, what held for other data is believed.
+    pub calibration: u64,
     /// Clusters of the index.
     pub clusters: u64,
     /// Clusters scanned.

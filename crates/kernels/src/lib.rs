@@ -144,7 +144,7 @@ pub use distance::{
     squared_euclidean_rows, squared_norm,
 };
 pub use hadamard::{MAX_HADAMARD, hadamard};
-pub use prefetch::prefetch;
+pub use prefetch::{prefetch, prefetch_value};
 
 /// The leaf in use on this machine: the same answer for the whole life of the process.
 #[inline]

@@ -29,3 +29,13 @@ pub fn prefetch<T>(values: &[T]) {
         into_first_level(first.wrapping_add(line * LINE));
     }
 }
+
+/// [`prefetch`] of a value that is not to be touched yet, not even to see whether it is still there: a hint
+/// cannot fault, whatever the address.
+#[inline]
+pub fn prefetch_value<T>(value: *const T) {
+    let first = value.cast::<u8>();
+    for line in 0..size_of::<T>().div_ceil(LINE) {
+        into_first_level(first.wrapping_add(line * LINE));
+    }
+}

@@ -2,6 +2,7 @@ use quartz_kernels::dot_i8;
 
 use super::sketch::{Sketch, squared_norm};
 use crate::{
+    cache::Cached,
     keys::{self, Kind, trailing_ordinal},
     store::{Result, Snapshot, StoreError},
     vector::{BLOCK_ORDINALS, ordinal_rows, row_of},
@@ -72,8 +73,10 @@ impl SketchBlock {
             squared_norm,
         })
     }
+}
 
-    pub(crate) const fn bytes(&self) -> usize {
+impl Cached for SketchBlock {
+    fn bytes(&self) -> usize {
         self.codes.capacity() + self.scales.capacity() * 8
     }
 }

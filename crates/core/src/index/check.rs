@@ -13,7 +13,6 @@ use super::{
 };
 use crate::{
     Metric,
-    cache::VectorCache,
     keys::{self, Kind, place::Place, trailing_ordinal},
     store::{Result, RowCursor, ScanLimit, Snapshot},
 };
@@ -30,7 +29,7 @@ pub(crate) async fn check(
     vectors: &RoaringBitmap,
     fault: &mut (dyn FnMut(String) + Send),
 ) -> Result<u64> {
-    let index = Index::load(snapshot, metric, dimension, &VectorCache::new(0)).await?;
+    let index = Index::load(snapshot, metric, dimension, 0).await?;
     let mut rows = index.router.len() as u64;
     check_router(&index, fault);
     rows += check_sketches(snapshot, &index, vectors, fault).await?;

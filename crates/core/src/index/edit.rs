@@ -17,7 +17,7 @@ use super::{
     sketch::Sketch,
 };
 use crate::{
-    cache::{Stamps, VectorCache},
+    cache::VectorCache,
     keys::{self, place::Place},
     store::{Batch, Result, Snapshot, StoreError},
     vector::BLOCK_ORDINALS,
@@ -39,10 +39,9 @@ const SPLITS_SPARE: usize = 64;
 
 /// An index being changed.
 pub(crate) struct Editor<'a> {
-    snapshot: &'a dyn Snapshot,
-    cache: &'a VectorCache,
-    blocks: &'a Stamps,
-    base: &'a Index,
+    pub(super) snapshot: &'a dyn Snapshot,
+    pub(super) cache: &'a VectorCache,
+    pub(super) base: &'a Index,
     pub(super) index: Index,
     pub(super) pages: BTreeMap<u32, EditedPage>,
     places: HashMap<u32, Option<Place>>,
@@ -56,6 +55,8 @@ pub(crate) struct Editor<'a> {
     overfull: Vec<u32>,
     sparse: Vec<u32>,
     splits_left: usize,
+    /// Whether the calibration is to be written.
+    pub(super) calibrated: bool,
 }
 
 /// A page and which of its blocks differ from the stored ones.
@@ -70,21 +71,14 @@ pub(crate) struct Edited {
     /// `None` if there has never been a vector.
     pub(crate) index: Option<Arc<Index>>,
     /// The clusters that changed, with their pages; `None`: gone.
-    pub(crate) pages: Vec<(u32, Option<Arc<Page>>)>,
+    pub(crate) pages: Vec<(u32, Option<Page>)>,
 }
 
 impl<'a> Editor<'a> {
-    /// `blocks` are the stamps of blocks of sketches.
-    pub(crate) fn new(
-        snapshot: &'a dyn Snapshot,
-        cache: &'a VectorCache,
-        blocks: &'a Stamps,
-        base: &'a Index,
-    ) -> Self {
+    pub(crate) fn new(snapshot: &'a dyn Snapshot, cache: &'a VectorCache, base: &'a Index) -> Self {
         Self {
             snapshot,
             cache,
-            blocks,
             base,
             index: base.clone(),
             pages: BTreeMap::new(),
@@ -96,6 +90,7 @@ impl<'a> Editor<'a> {
             overfull: Vec::new(),
             sparse: Vec::new(),
             splits_left: SPLITS_SPARE,
+            calibrated: false,
         }
     }
 
@@ -135,8 +130,9 @@ impl<'a> Editor<'a> {
         self.settle().await
     }
 
-    /// Centres up to `clusters` clusters anew, in turn.
-    pub(crate) async fn tend(&mut self, clusters: usize) -> Result<()> {
+    /// Centres up to `clusters` clusters anew, in turn; whether there were any.
+    pub(crate) async fn tend(&mut self, clusters: usize) -> Result<bool> {
+        let before = self.index.tending.clusters;
         for _ in 0..clusters.min(self.index.tending.clusters) {
             let Some(cluster) = self.index.router.next_from(self.index.tending.next) else {
                 break;
@@ -146,12 +142,17 @@ impl<'a> Editor<'a> {
             self.centre(cluster).await?;
             self.settle().await?;
         }
-        Ok(())
+        Ok(before > 0)
     }
 
     /// Writes the rows that changed.
-    pub(crate) fn finish(mut self, stamp: u64, batch: &mut Batch) -> Edited {
+    pub(crate) fn finish(mut self, batch: &mut Batch) -> Edited {
         let dimension = self.index.rotation.padded();
+        let blocks = self
+            .resketched
+            .keys()
+            .map(|ordinal| ordinal / BLOCK_ORDINALS);
+        self.index.sketches.renew(blocks);
         for (ordinal, stored) in self.resketched {
             let key = keys::sketch::key(ordinal);
             match self.sketches.get(&ordinal).filter(|_| stored) {
@@ -177,6 +178,10 @@ impl<'a> Editor<'a> {
                 _ => batch.delete(key),
             }
         }
+        if self.calibrated {
+            let value = self.index.calibration.encode();
+            batch.put(keys::calibration::key(), value);
+        }
         let mut pages = Vec::new();
         for (cluster, edited) in self.pages {
             if edited.dirty.is_empty() {
@@ -196,10 +201,11 @@ impl<'a> Editor<'a> {
                     None => {}
                 }
             }
-            self.index.pages.touch([cluster], stamp);
             let lives = self.index.router.group_of(cluster).is_some();
-            pages.push((cluster, lives.then(|| Arc::new(edited.page))));
+            pages.push((cluster, lives.then_some(edited.page)));
         }
+        let changed = pages.iter().map(|(cluster, _)| *cluster);
+        self.index.pages.renew(changed);
         Edited {
             index: Some(Arc::new(self.index)),
             pages,
@@ -347,8 +353,8 @@ impl<'a> Editor<'a> {
 
     pub(super) async fn page(&mut self, cluster: u32) -> Result<&mut EditedPage> {
         if !self.pages.contains_key(&cluster) {
-            let page = match self.cache.page(&self.base.pages, cluster) {
-                Some(page) => (*page).clone(),
+            let page = match self.base.pages.get(self.cache, cluster) {
+                Some(page) => Page::clone(&page),
                 None => Page::load(self.snapshot, cluster, self.index.rotation.padded()).await?,
             };
             self.pages.insert(cluster, EditedPage::stored(page));
@@ -386,7 +392,7 @@ impl<'a> Editor<'a> {
             return Ok(Arc::clone(sketch));
         }
         let dimension = self.index.rotation.padded();
-        let block = self.cache.sketches(self.blocks, ordinal / BLOCK_ORDINALS);
+        let block = self.base.sketches.get(self.cache, ordinal / BLOCK_ORDINALS);
         let row = block
             .as_ref()
             .and_then(|block| block.row(ordinal % BLOCK_ORDINALS, dimension));

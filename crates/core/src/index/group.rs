@@ -24,7 +24,8 @@ pub(crate) struct Group {
     pub(crate) members: Vec<(u32, Arc<Sketch>)>,
     /// Codes of all members side by side, for comparing many.
     codes: Vec<i8>,
-    squared_norms: Vec<f32>,
+    scales: Vec<f32>,
+    pub(crate) squared_norms: Vec<f32>,
     /// The mean of the members, which their codes are relative to.
     pub(crate) origin: Prepared,
     page: Page,
@@ -50,6 +51,7 @@ impl Group {
             .iter()
             .flat_map(|(_, sketch)| sketch.codes.iter().copied())
             .collect();
+        let scales = members.iter().map(|(_, sketch)| sketch.scale).collect();
         let squared_norms = members
             .iter()
             .map(|(_, sketch)| sketch.squared_norm)
@@ -57,6 +59,7 @@ impl Group {
         Self {
             members,
             codes,
+            scales,
             squared_norms,
             origin,
             page,
@@ -84,7 +87,7 @@ impl Group {
     pub(crate) fn dot(&self, query: &Sketch, position: usize) -> f32 {
         let dimension = query.codes.len();
         let codes = &self.codes[position * dimension..(position + 1) * dimension];
-        dot_i8(codes, &query.codes) as f32 * (self.members[position].1.scale * query.scale)
+        dot_i8(codes, &query.codes) as f32 * (self.scales[position] * query.scale)
     }
 
     pub(crate) fn position(&self, cluster: u32) -> Option<usize> {

@@ -13,6 +13,7 @@
 //! - A cluster's **page** holds its members with one bit a component, relative to the centroid, in blocks
 //!   of 32 for the scanning kernels ([`page`], [`code`]).
 //! - The **router** holds the centroids in memory and finds the clusters near a query ([`router`], [`group`]).
+//! - A **calibration** says how patient a search must be for a recall ([`calibration`]).
 //! - A **search** scans pages, nearest cluster first; what may still be among the best by its bound is
 //!   compared by its sketch, and the last few by their full vectors ([`search`]).
 //!
@@ -22,6 +23,7 @@
 mod assign;
 mod bisect;
 mod block;
+mod calibration;
 mod check;
 mod code;
 mod edit;
@@ -39,6 +41,7 @@ use std::sync::Arc;
 
 pub(crate) use self::{
     block::SketchBlock,
+    calibration::Calibration,
     check::check,
     edit::{Edited, Editor},
     page::{Page, Role},
@@ -47,7 +50,7 @@ pub(crate) use self::{
 use self::{rotation::Rotation, router::Router, sketch::Sketch};
 use crate::{
     Metric,
-    cache::{Stamps, VectorCache},
+    cache::Slots,
     store::{Result, Snapshot},
 };
 
@@ -57,9 +60,12 @@ pub(crate) struct Index {
     metric: Metric,
     rotation: Arc<Rotation>,
     router: Router,
-    /// Of pages, by cluster.
-    pages: Stamps,
+    /// Pages in memory, by cluster.
+    pub(crate) pages: Slots<Page>,
+    /// Sketches in memory, by block of ordinals.
+    sketches: Slots<SketchBlock>,
     tending: Tending,
+    pub(crate) calibration: Calibration,
 }
 
 /// What is left to do for clusters that splits have left behind. Forgotten at the end of the process:
@@ -73,14 +79,16 @@ struct Tending {
 }
 
 impl Index {
-    /// That of a namespace without vectors.
-    pub(crate) fn new(metric: Metric, dimension: usize, cache: &VectorCache) -> Self {
+    /// One without clusters, for vectors in some blocks of ordinals.
+    pub(crate) fn new(metric: Metric, dimension: usize, blocks: usize) -> Self {
         Self {
             metric,
             rotation: Arc::new(Rotation::new(dimension)),
             router: Router::default(),
-            pages: Stamps::new(cache),
+            pages: Slots::new(0),
+            sketches: Slots::new(blocks),
             tending: Tending::default(),
+            calibration: Calibration::default(),
         }
     }
 
@@ -89,10 +97,12 @@ impl Index {
         snapshot: &dyn Snapshot,
         metric: Metric,
         dimension: usize,
-        cache: &VectorCache,
+        blocks: usize,
     ) -> Result<Self> {
-        let mut index = Self::new(metric, dimension, cache);
+        let mut index = Self::new(metric, dimension, blocks);
         index.router = Router::load(snapshot, index.rotation.padded()).await?;
+        index.pages = Slots::new(index.router.numbers());
+        index.calibration = Calibration::load(snapshot).await?;
         Ok(index)
     }
 
@@ -101,19 +111,9 @@ impl Index {
         self.router.len()
     }
 
-    /// Whether [`Editor::tend`] has something to do.
-    pub(crate) const fn wants_tending(&self) -> bool {
-        self.tending.clusters > 0
-    }
-
-    /// Keeps the page of a cluster at hand.
-    pub(crate) fn remember_page(&self, cluster: u32, page: Arc<Page>, cache: &VectorCache) {
-        cache.insert_page(&self.pages, cluster, page);
-    }
-
-    /// Makes room for the page that replaces this one.
-    pub(crate) fn forget_page(&self, cluster: u32, cache: &VectorCache) {
-        cache.remove_page(&self.pages, cluster);
+    /// Whether [`Editor::tend`] or [`Editor::calibrate`] has something to do, in a namespace with so many vectors.
+    pub(crate) fn wants_tending(&self, vectors: u64) -> bool {
+        self.tending.clusters > 0 || self.calibration.is_due(self.clusters(), vectors)
     }
 
     fn sketch(&self, vector: &[f32]) -> Sketch {

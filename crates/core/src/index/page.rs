@@ -1,8 +1,12 @@
-use quartz_kernels::codes::{self, BLOCK, Table};
+use quartz_kernels::{
+    codes::{self, BLOCK, Table},
+    prefetch,
+};
 
 use super::code::Code;
 use crate::{
     Metric,
+    cache::Cached,
     keys::{
         self,
         codec::Malformed,
@@ -72,12 +76,16 @@ impl Page {
         Ok(())
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.members.len()
+    /// Asks the processor for what a search reads.
+    pub(crate) fn prefetch(&self) {
+        prefetch(&self.codes);
+        prefetch(&self.add);
+        prefetch(&self.scale);
+        prefetch(&self.members);
     }
 
-    pub(crate) fn bytes(&self) -> usize {
-        self.codes.len() + self.members.len() * 4 + self.add.len() * 8
+    pub(crate) fn len(&self) -> usize {
+        self.members.len()
     }
 
     /// Members in first place.
@@ -195,6 +203,12 @@ impl Page {
             &self.scale[start..end],
             &self.codes[block * bytes..(block + 1) * bytes],
         ))
+    }
+}
+
+impl Cached for Page {
+    fn bytes(&self) -> usize {
+        self.codes.len() + self.members.len() * 4 + self.add.len() * 8
     }
 }
 

@@ -1,4 +1,4 @@
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, ops::RangeInclusive, sync::Arc};
 
 use quartz_kernels::codes;
 
@@ -18,9 +18,8 @@ const FLAT_MAX: usize = 16_384;
 const NEAR_MIN: usize = 8_192;
 /// A request for more clusters than this looks into every group.
 const NEAR_COUNT_MAX: usize = 1_024;
-/// For each cluster asked for, so many are compared exactly, and a few more.
-const REFINED_PER_RESULT: usize = 3;
-const REFINED_MIN: usize = 48;
+/// Beside the clusters asked for and a quarter more, so many are compared exactly.
+const REFINED_SPARE: usize = 56;
 
 /// The centroids of a namespace, in memory: which clusters are near a vector.
 ///
@@ -64,14 +63,22 @@ impl Near {
 pub(crate) enum Nearness {
     /// Small distance.
     Distance,
+    /// Small distance and small size: what is best to search among vectors of length one. The mean square
+    /// of their distances to their centroid is one less its squared length, so size needs no number of its own.
+    Compact,
     /// Large product.
     Product,
 }
+
+/// How much a squared distance counts that is due to the size of a cluster: of two at the same distance, the
+/// denser one holds more that is near.
+const SIZE: f32 = 0.4;
 
 impl Nearness {
     pub(crate) fn score(self, dot: f32, squared_norm: f32) -> f32 {
         match self {
             Self::Distance => 2.0 * dot - squared_norm,
+            Self::Compact => 2.0 * dot - (1.0 - SIZE) * squared_norm,
             Self::Product => dot,
         }
     }
@@ -212,119 +219,217 @@ impl Router {
         self.groups[at] = (!members.is_empty()).then(|| Arc::new(Group::new(members)));
     }
 
+    /// Numbers of clusters are below this.
+    pub(crate) const fn numbers(&self) -> usize {
+        self.group_of.len()
+    }
+
     /// About the `count` nearest clusters, nearest first; equal ones ascend by number.
     pub(crate) fn near(&self, query: &Prepared, nearness: Nearness, count: usize) -> Vec<Near> {
-        let groups = self.near_groups(query, nearness, count);
-        let wanted = (count * REFINED_PER_RESULT).max(count + REFINED_MIN);
-        let mut compared = if self.len <= wanted {
-            let positions = groups
-                .iter()
-                .flat_map(|group| (0..group.members.len()).map(move |position| (*group, position)));
-            positions
-                .map(|(group, position)| Compared::new(query, nearness, group, position))
-                .collect()
-        } else {
-            promising(&groups, query, nearness, wanted)
-        };
-        let by_score = |a: &Compared<'_>, b: &Compared<'_>| {
-            b.score
-                .total_cmp(&a.score)
-                .then_with(|| a.cluster.cmp(&b.cluster))
-        };
-        if compared.len() > count && count > 0 {
-            compared.select_nth_unstable_by(count - 1, by_score);
-            compared.truncate(count);
+        let mut ranking = Ranking::new(self, query, nearness, count);
+        let mut near = Vec::with_capacity(count);
+        while near.len() < count
+            && let Some(ranked) = ranking.next(query)
+        {
+            if let Some(centroid) = self.centroid(ranked.cluster()) {
+                near.push(Near {
+                    cluster: ranked.cluster(),
+                    centroid: Arc::clone(centroid),
+                    dot: ranked.dot,
+                });
+            }
         }
-        compared.sort_unstable_by(by_score);
-        compared.into_iter().map(Compared::into_near).collect()
+        near
+    }
+}
+
+/// A cluster in a [`Ranking`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ranked {
+    /// Ascends from the nearest on; the cluster is in its lower half.
+    key: u64,
+    /// Product of the query and the centroid.
+    pub(crate) dot: f32,
+    /// Squared length of the centroid.
+    pub(crate) squared_norm: f32,
+}
+
+impl Ranked {
+    pub(crate) const fn cluster(self) -> u32 {
+        self.key as u32
+    }
+}
+
+/// The clusters, nearest to a query first; equal ones ascend by number.
+///
+/// They are ranked in growing portions: estimated all at once by their one-bit codes, of which the best are
+/// compared exactly. Estimates and comparisons serve all portions.
+pub(crate) struct Ranking<'a> {
+    nearness: Nearness,
+    /// Those whose origin is nearest first, where there are many.
+    groups: Vec<&'a Group>,
+    /// Groups whose centroids are estimated.
+    opened: usize,
+    /// Of the opened groups, one after the other.
+    estimates: Vec<f32>,
+    /// Whatever is estimated above this is compared.
+    floor: f32,
+    ranked: Vec<Ranked>,
+    next: usize,
+    /// Clusters to rank before the next portion.
+    portion: usize,
+    positions: Vec<u32>,
+}
+
+impl<'a> Ranking<'a> {
+    /// `first` is the size of the first portion.
+    pub(crate) fn new(
+        router: &'a Router,
+        query: &Prepared,
+        nearness: Nearness,
+        first: usize,
+    ) -> Self {
+        let groups = router.groups.iter().flatten().map(|group| &**group);
+        let mut ranking = Self {
+            nearness,
+            groups: groups.collect(),
+            opened: 0,
+            estimates: Vec::new(),
+            floor: f32::INFINITY,
+            ranked: Vec::new(),
+            next: 0,
+            portion: first.max(1),
+            positions: Vec::new(),
+        };
+        if router.len > FLAT_MAX {
+            ranking.sort_groups(query);
+            ranking.open(query, NEAR_MIN);
+        } else {
+            ranking.open(query, usize::MAX);
+        }
+        ranking.rank(query);
+        ranking
     }
 
-    fn near_groups(&self, query: &Prepared, nearness: Nearness, count: usize) -> Vec<&Group> {
-        let groups = self.groups.iter().flatten().map(|group| &**group);
-        if self.len <= FLAT_MAX || count > NEAR_COUNT_MAX {
-            return groups.collect();
+    /// The nearest cluster that was not given yet.
+    pub(crate) fn next(&mut self, query: &Prepared) -> Option<Ranked> {
+        while self.next >= self.portion.min(self.ranked.len()) && !self.is_complete() {
+            if self.next >= self.portion {
+                self.portion *= 2;
+            }
+            if self.portion > NEAR_COUNT_MAX || self.floor == f32::NEG_INFINITY {
+                self.open(query, usize::MAX);
+            }
+            self.rank(query);
         }
-        let mut scored: Vec<_> = groups
-            .map(|group| {
-                let origin = &group.origin.sketch;
-                let dot = query.sketch.dot(origin);
-                (nearness.score(dot, origin.squared_norm), group)
-            })
+        let ranked = *self.ranked.get(self.next)?;
+        self.next += 1;
+        Some(ranked)
+    }
+
+    fn is_complete(&self) -> bool {
+        self.floor == f32::NEG_INFINITY && self.opened == self.groups.len()
+    }
+
+    /// Those that [`next`](Self::next) is likely to give from the one after `ahead` others on.
+    pub(crate) fn coming(&self, ahead: usize) -> impl Iterator<Item = u32> {
+        let coming = self.ranked.get(self.next + ahead..).unwrap_or_default();
+        coming.iter().map(|ranked| ranked.cluster())
+    }
+
+    fn sort_groups(&mut self, query: &Prepared) {
+        let score = |group: &Group| {
+            let origin = &group.origin.sketch;
+            let dot = query.sketch.dot(origin);
+            self.nearness.score(dot, origin.squared_norm)
+        };
+        let mut scored: Vec<_> = self
+            .groups
+            .iter()
+            .map(|group| (score(group), *group))
             .collect();
         scored.sort_by(|a, b| b.0.total_cmp(&a.0));
-        let mut held = 0;
-        scored
-            .into_iter()
-            .map(|(_, group)| group)
-            .take_while(|group| {
-                let near = held < NEAR_MIN;
-                held += group.members.len();
-                near
-            })
-            .collect()
+        self.groups = scored.into_iter().map(|(_, group)| group).collect();
     }
-}
 
-/// A cluster compared with a vector, while many are.
-struct Compared<'a> {
-    score: f32,
-    dot: f32,
-    cluster: u32,
-    centroid: &'a Arc<Sketch>,
-}
-
-impl<'a> Compared<'a> {
-    fn new(query: &Prepared, nearness: Nearness, group: &'a Group, position: usize) -> Self {
-        let dot = group.dot(&query.sketch, position);
-        let (cluster, centroid) = &group.members[position];
-        Self {
-            score: nearness.score(dot, centroid.squared_norm),
-            dot,
-            cluster: *cluster,
-            centroid,
+    /// Estimates the next groups, until so many centroids are.
+    fn open(&mut self, query: &Prepared, centroids: usize) {
+        while self.opened < self.groups.len() && self.estimates.len() < centroids {
+            let start = self.estimates.len();
+            let group = self.groups[self.opened];
+            self.estimates.resize(start + group.places(), 0.0);
+            group.estimate(query, self.nearness, &mut self.estimates[start..]);
+            self.compare(query, self.opened, start, self.floor..=f32::INFINITY);
+            self.opened += 1;
         }
     }
 
-    fn into_near(self) -> Near {
-        Near {
-            cluster: self.cluster,
-            centroid: Arc::clone(self.centroid),
-            dot: self.dot,
+    /// Compares what is promising enough for the portion, and sorts what was not given yet.
+    fn rank(&mut self, query: &Prepared) {
+        let wanted = self.portion + self.portion / 4 + REFINED_SPARE;
+        let floor = quantile(&self.estimates, wanted);
+        if floor < self.floor {
+            let mut start = 0;
+            for number in 0..self.opened {
+                self.compare(query, number, start, floor..=self.floor);
+                start += self.groups[number].places();
+            }
+            self.floor = floor;
+        }
+        let rest = &mut self.ranked[self.next..];
+        let count = self.portion - self.next;
+        if count < rest.len() {
+            rest.select_nth_unstable_by_key(count, |ranked| ranked.key);
+        }
+        let count = count.min(rest.len());
+        rest[..count].sort_unstable_by_key(|ranked| ranked.key);
+    }
+
+    /// Compares the members of a group whose estimates are above the start of a range, or are whatever when it
+    /// has none, and not above its end.
+    fn compare(
+        &mut self,
+        query: &Prepared,
+        number: usize,
+        start: usize,
+        range: RangeInclusive<f32>,
+    ) {
+        let group = self.groups[number];
+        let estimates = &self.estimates[start..start + group.places()];
+        self.positions.clear();
+        if *range.start() == f32::NEG_INFINITY {
+            self.positions.extend(0..group.members.len() as u32);
+        } else {
+            codes::above(estimates, *range.start(), &mut self.positions);
+        }
+        for &position in &self.positions {
+            let position = position as usize;
+            if estimates[position] > *range.end() {
+                continue;
+            }
+            let dot = group.dot(&query.sketch, position);
+            let squared_norm = group.squared_norms[position];
+            self.ranked.push(Ranked {
+                key: key(
+                    self.nearness.score(dot, squared_norm),
+                    group.members[position].0,
+                ),
+                dot,
+                squared_norm,
+            });
         }
     }
 }
 
-/// The clusters whose estimates are best, compared exactly.
-fn promising<'a>(
-    groups: &[&'a Group],
-    query: &Prepared,
-    nearness: Nearness,
-    wanted: usize,
-) -> Vec<Compared<'a>> {
-    let places = groups.iter().map(|group| group.places()).sum();
-    let mut scores = vec![0.0; places];
-    let mut start = 0;
-    for group in groups {
-        let scores = &mut scores[start..start + group.places()];
-        start += scores.len();
-        group.estimate(query, nearness, scores);
-    }
-    let mut positions = Vec::with_capacity(2 * wanted);
-    codes::above(&scores, quantile(&scores, wanted), &mut positions);
-    let mut compared = Vec::with_capacity(positions.len());
-    let mut positions = positions
-        .into_iter()
-        .map(|position| position as usize)
-        .peekable();
-    let mut start = 0;
-    for group in groups {
-        let end = start + group.places();
-        while let Some(position) = positions.next_if(|&position| position < end) {
-            compared.push(Compared::new(query, nearness, group, position - start));
-        }
-        start = end;
-    }
-    compared
+/// Orders clusters by descending score, then by number, as the total order of floats has it.
+const fn key(score: f32, cluster: u32) -> u64 {
+    let bits = score.to_bits();
+    let descending = if bits >> 31 == 0 {
+        !bits & !(1 << 31)
+    } else {
+        bits
+    };
+    (descending as u64) << 32 | cluster as u64
 }
 
 /// A number that the `wanted` best scores are above, and all that equal the last of them.
@@ -332,7 +437,24 @@ fn quantile(scores: &[f32], wanted: usize) -> f32 {
     if wanted >= scores.len() {
         return f32::NEG_INFINITY;
     }
-    let mut copy = scores.to_vec();
-    let (_, score, _) = copy.select_nth_unstable_by(wanted - 1, |a, b| b.total_cmp(a));
+    let best_first = |a: &f32, b: &f32| b.total_cmp(a);
+    let mut floor = f32::NEG_INFINITY;
+    let mut best = Vec::with_capacity(3 * wanted);
+    let mut positions = Vec::with_capacity(wanted);
+    // Few scores of the later parts are above what the earlier ones have left.
+    for part in scores.chunks(wanted) {
+        positions.clear();
+        codes::above(part, floor, &mut positions);
+        best.extend(positions.iter().map(|&position| part[position as usize]));
+        if best.len() >= 2 * wanted {
+            best.select_nth_unstable_by(wanted - 1, best_first);
+            best.truncate(wanted);
+            floor = best[wanted - 1];
+        }
+    }
+    if best.len() < wanted {
+        return f32::NEG_INFINITY;
+    }
+    let (_, score, _) = best.select_nth_unstable_by(wanted - 1, best_first);
     score.next_down()
 }

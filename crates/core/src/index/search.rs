@@ -7,13 +7,13 @@ use super::{
     Index, Page, SketchBlock,
     code::DEVIATION,
     prepared::Prepared,
-    router::{Near, Nearness},
+    router::{Nearness, Ranked, Ranking},
     seen::Seen,
     sketch::Sketch,
 };
 use crate::{
     Metric,
-    cache::{Stamps, VectorCache},
+    cache::{Kept, VectorCache},
     keys,
     store::{Result, Snapshot, StoreError},
     vector::BLOCK_ORDINALS,
@@ -21,8 +21,10 @@ use crate::{
 
 /// How many standard deviations of the estimate by its sketch a vector is given the benefit of.
 const SKETCH_DEVIATIONS: f32 = 3.0;
-/// Clusters that are ranked at first; each time they do not suffice, four times as many.
-const ROUTED: usize = 32;
+/// Clusters that are ranked at first: a few, those that are scanned in vain before the search ends, and a
+/// quarter of them, within bounds.
+const ROUTED_SPARE: usize = 12;
+const ROUTED_MAX: usize = 512;
 /// Clusters scanned before their candidates are compared, so that memory is waited for once.
 const ROUND: usize = 4;
 /// Candidates compared at a time.
@@ -66,8 +68,6 @@ pub(crate) struct Search<'a> {
     pub(crate) index: &'a Index,
     pub(crate) snapshot: &'a dyn Snapshot,
     pub(crate) cache: &'a VectorCache,
-    /// Of blocks of vectors and sketches.
-    pub(crate) blocks: &'a Stamps,
     pub(crate) allowed: Allowed<'a>,
 }
 
@@ -87,17 +87,35 @@ pub(crate) struct Found {
 impl Search<'_> {
     /// Finds candidates for the `k` best vectors for a query, which is [prepared](Metric::prepare).
     pub(crate) async fn run(&self, query: &[f32], k: usize, stop: Stop) -> Result<Found> {
+        let mut found = Found::default();
+        let best = self.probe(query, k, stop, &mut found).await?;
+        found.refined = best.refined.len() as u64;
+        found.ordinals = best.finish();
+        Ok(found)
+    }
+
+    /// Searches as [`run`](Self::run) does and gives for each of the `k` best the least patience that a search must
+    /// have to find it.
+    pub(super) async fn needed(&self, query: &[f32], k: usize, stop: Stop) -> Result<Vec<u32>> {
+        let best = self.probe(query, k, stop, &mut Found::default()).await?;
+        let mut refined = best.refined;
+        refined.sort_unstable_by(|a, b| b.rank.total_cmp(&a.rank));
+        refined.truncate(k);
+        Ok(refined.into_iter().map(|vector| vector.needed).collect())
+    }
+
+    async fn probe(&self, query: &[f32], k: usize, stop: Stop, found: &mut Found) -> Result<Best> {
         let metric = self.index.metric;
         let query = Prepared::query(self.index.rotation.apply(query));
         let nearness = match metric {
-            Metric::Cosine | Metric::Euclidean => Nearness::Distance,
+            Metric::Cosine => Nearness::Compact,
+            Metric::Euclidean => Nearness::Distance,
             Metric::Dot => Nearness::Product,
         };
         let mut work = Work::new(Best::new(k, metric, &query));
-        let mut found = Found::default();
-        let mut quiet = 0;
-        let mut routes = Routes::new(nearness);
-        'rounds: loop {
+        let (mut quiet, mut longest_quiet) = (0, 0);
+        let mut routes = Routes::new(self, &query, nearness, &stop);
+        loop {
             let done = found.probes as usize;
             let most = if done < stop.probes {
                 stop.probes - done
@@ -110,39 +128,40 @@ impl Search<'_> {
             if done % CLUSTERS_PER_TURN == CLUSTERS_PER_TURN - ROUND {
                 crate::vector::yield_now().await;
             }
-            let round = routes.round(self, &query, most);
+            let round = routes.round(&query, most);
             if round.is_empty() {
                 break;
             }
-            work.changed = [false; ROUND];
-            for (number, (near, page)) in round.into_iter().enumerate() {
+            let clusters = round.len();
+            for (number, (ranked, page)) in round.into_iter().enumerate() {
                 let page = match page {
                     Some(page) => page,
-                    None => self.load_page(near.cluster).await?,
+                    None => self.load_page(ranked.cluster()).await?,
                 };
                 found.probes += 1;
                 found.scanned += page.len() as u64;
-                self.scan(
-                    &query,
-                    stop.deviations * DEVIATION,
-                    &near,
-                    &page,
-                    number,
-                    &mut work,
-                );
+                let deviation = stop.deviations * DEVIATION;
+                self.scan(&query, deviation, ranked, &page, number, &mut work);
             }
+            work.changed = [false; ROUND];
+            let compared = work.best.refined.len();
             self.refine(&query, &mut work).await?;
-            for changed in work.changed {
+            let mut enough = false;
+            let mut needed = [0; ROUND];
+            for (needed, &changed) in needed.iter_mut().zip(&work.changed[..clusters]) {
+                *needed = longest_quiet + 1;
                 quiet = if changed { 0 } else { quiet + 1 };
-                let enough = quiet >= stop.patience;
-                if enough && (work.best.is_full() || work.best.has_all(&self.allowed)) {
-                    break 'rounds;
-                }
+                longest_quiet = longest_quiet.max(quiet as u32);
+                enough |= quiet >= stop.patience;
+            }
+            for vector in &mut work.best.refined[compared..] {
+                vector.needed = needed[vector.needed as usize];
+            }
+            if enough && (work.best.is_full() || work.best.has_all(&self.allowed)) {
+                break;
             }
         }
-        found.refined = work.best.refined.len() as u64;
-        found.ordinals = work.best.finish();
-        Ok(found)
+        Ok(work.best)
     }
 
     /// Compares the sketch of every allowed vector.
@@ -154,7 +173,7 @@ impl Search<'_> {
     ) -> Result<Found> {
         let query = Prepared::query(self.index.rotation.apply(query));
         let mut best = Best::new(k, self.index.metric, &query);
-        let mut block: Option<(u32, Arc<SketchBlock>)> = None;
+        let mut block: Option<(u32, Arc<Kept<SketchBlock>>)> = None;
         for (turn, ordinal) in ordinals.iter().enumerate() {
             if turn % 4096 == 4095 {
                 crate::vector::yield_now().await;
@@ -169,7 +188,7 @@ impl Search<'_> {
                 Some(kept) => kept,
                 None => (number, self.sketches(number, ordinal).await?),
             };
-            best.offer(&query, &current.1, ordinal, self.dimension())?;
+            best.offer(&query, &current.1, ordinal, self.dimension(), 0)?;
             block = Some(current);
         }
         Ok(Found {
@@ -189,17 +208,16 @@ impl Search<'_> {
         &self,
         query: &Prepared,
         deviation: f32,
-        near: &Near,
+        ranked: Ranked,
         page: &Page,
         number: usize,
         work: &mut Work,
     ) {
-        let centroid = &near.centroid;
-        let squared_distance = query.sketch.squared_norm + centroid.squared_norm - 2.0 * near.dot;
+        let squared_distance = query.sketch.squared_norm + ranked.squared_norm - 2.0 * ranked.dot;
         let slack = deviation * squared_distance.max(0.0).sqrt();
         let base = match self.index.metric {
-            Metric::Cosine | Metric::Dot => near.dot,
-            Metric::Euclidean => 2.0 * near.dot - query.sketch.squared_norm,
+            Metric::Cosine | Metric::Dot => ranked.dot,
+            Metric::Euclidean => 2.0 * ranked.dot - query.sketch.squared_norm,
         };
         let Work {
             best,
@@ -247,11 +265,15 @@ impl Search<'_> {
             if candidates.len() > BATCH {
                 candidates.select_nth_unstable_by(BATCH - 1, |a, b| b.bound.total_cmp(&a.bound));
             }
+            for candidate in &candidates[..batch] {
+                let number = candidate.ordinal / BLOCK_ORDINALS;
+                self.index.sketches.expect(number);
+            }
             let mut blocks = Vec::with_capacity(BATCH);
             for candidate in candidates.drain(..batch) {
                 if seen.insert(candidate.ordinal) {
                     let number = candidate.ordinal / BLOCK_ORDINALS;
-                    let block = self.cache.sketches(self.blocks, number);
+                    let block = self.index.sketches.get(self.cache, number);
                     blocks.push((candidate, block));
                 }
             }
@@ -278,7 +300,7 @@ impl Search<'_> {
                             .await?
                     }
                 };
-                changed[number] |= best.offer(query, &block, ordinal, dimension)?;
+                changed[number] |= best.offer(query, &block, ordinal, dimension, number)?;
             }
             let threshold = best.threshold;
             candidates.retain(|candidate| candidate.bound > threshold);
@@ -286,112 +308,85 @@ impl Search<'_> {
         Ok(())
     }
 
-    async fn load_page(&self, cluster: u32) -> Result<Arc<Page>> {
-        let page = Arc::new(Page::load(self.snapshot, cluster, self.dimension()).await?);
-        self.cache
-            .insert_page(&self.index.pages, cluster, Arc::clone(&page));
-        Ok(page)
+    async fn load_page(&self, cluster: u32) -> Result<Arc<Kept<Page>>> {
+        let page = Page::load(self.snapshot, cluster, self.dimension()).await?;
+        Ok(self.index.pages.insert(self.cache, cluster, page))
     }
 
-    async fn sketches(&self, number: u32, ordinal: u32) -> Result<Arc<SketchBlock>> {
-        match self.cache.sketches(self.blocks, number) {
+    async fn sketches(&self, number: u32, ordinal: u32) -> Result<Arc<Kept<SketchBlock>>> {
+        match self.index.sketches.get(self.cache, number) {
             Some(block) => Ok(block),
             None => self.load_sketches(number, ordinal).await,
         }
     }
 
     /// The block with the sketch of an ordinal, or only that sketch.
-    async fn load_sketches(&self, number: u32, ordinal: u32) -> Result<Arc<SketchBlock>> {
+    async fn load_sketches(&self, number: u32, ordinal: u32) -> Result<Arc<Kept<SketchBlock>>> {
         if !self.cache.wants_block() {
             let sketch = Sketch::load(self.snapshot, ordinal, self.dimension()).await?;
             let block = SketchBlock::single(sketch, ordinal % BLOCK_ORDINALS);
-            return Ok(Arc::new(block));
+            return Ok(Kept::apart(block));
         }
         let block = SketchBlock::load(self.snapshot, number, self.dimension()).await?;
-        let block = Arc::new(block);
-        self.cache
-            .insert_sketches(self.blocks, number, Arc::clone(&block));
-        Ok(block)
+        Ok(self.index.sketches.insert(self.cache, number, block))
     }
 }
 
-/// Clusters, nearest first, ranked in growing portions and taken in rounds. Pages of the round after
-/// are asked for while one is scanned.
-struct Routes {
-    nearness: Nearness,
-    ranked: std::vec::IntoIter<Near>,
-    visited: Vec<u32>,
-    portion: usize,
-    ahead: Vec<(Near, Option<Arc<Page>>)>,
+/// A cluster, and its page where that is in memory.
+type Routed = (Ranked, Option<Arc<Kept<Page>>>);
+
+/// Clusters, nearest first, taken in rounds. Pages of the round after are asked for while one is
+/// scanned, and where those of the next one are, before that.
+struct Routes<'a> {
+    search: &'a Search<'a>,
+    ranking: Ranking<'a>,
+    ahead: Vec<Routed>,
 }
 
-impl Routes {
-    fn new(nearness: Nearness) -> Self {
+impl<'a> Routes<'a> {
+    fn new(search: &'a Search<'a>, query: &Prepared, nearness: Nearness, stop: &Stop) -> Self {
+        let likely = stop.patience.min(stop.probes).min(ROUTED_MAX);
+        let first = likely + likely / 4 + ROUTED_SPARE;
+        let ranking = Ranking::new(&search.index.router, query, nearness, first);
+        for cluster in ranking.coming(0).take(2 * ROUND) {
+            search.index.pages.expect(cluster);
+        }
         Self {
-            nearness,
-            ranked: Vec::new().into_iter(),
-            visited: Vec::new(),
-            portion: 0,
+            search,
+            ranking,
             ahead: Vec::new(),
         }
     }
 
-    /// The next clusters with their pages, where these are in memory.
-    fn round(
-        &mut self,
-        search: &Search<'_>,
-        query: &Prepared,
-        most: usize,
-    ) -> Vec<(Near, Option<Arc<Page>>)> {
+    /// The next clusters.
+    fn round(&mut self, query: &Prepared, most: usize) -> Vec<Routed> {
         let mut round = std::mem::take(&mut self.ahead);
         if round.is_empty() {
-            round = self.take(search, query);
+            round = self.take(query);
         }
         if most > ROUND {
-            self.ahead = self.take(search, query);
+            self.ahead = self.take(query);
         }
         round.truncate(most);
         round
     }
 
-    fn take(&mut self, search: &Search<'_>, query: &Prepared) -> Vec<(Near, Option<Arc<Page>>)> {
-        let index = search.index;
-        let mut taken = Vec::with_capacity(ROUND);
-        while taken.len() < ROUND {
-            let Some(near) = self.next(index, query) else {
-                break;
-            };
-            let page = search.cache.page(&index.pages, near.cluster);
-            taken.push((near, page));
+    fn take(&mut self, query: &Prepared) -> Vec<Routed> {
+        let pages = &self.search.index.pages;
+        for cluster in self.ranking.coming(ROUND).take(ROUND) {
+            pages.expect(cluster);
         }
-        for page in taken.iter().filter_map(|(_, page)| page.as_ref()) {
-            prefetch(&page.codes);
-            prefetch(&page.add);
-            prefetch(&page.scale);
+        let mut taken = Vec::with_capacity(ROUND);
+        while taken.len() < ROUND
+            && let Some(ranked) = self.ranking.next(query)
+        {
+            let page = pages.get(self.search.cache, ranked.cluster());
+            if let Some(page) = &page {
+                page.prefetch();
+            }
+            taken.push((ranked, page));
         }
         taken
-    }
-
-    fn next(&mut self, index: &Index, query: &Prepared) -> Option<Near> {
-        loop {
-            if let Some(near) = self.ranked.next() {
-                self.visited.push(near.cluster);
-                return Some(near);
-            }
-            if self.visited.len() >= index.router.len() {
-                return None;
-            }
-            self.portion = if self.portion == 0 {
-                ROUTED
-            } else {
-                self.portion * 4
-            };
-            let mut visited = self.visited.clone();
-            visited.sort_unstable();
-            let mut ranked = index.router.near(query, self.nearness, self.portion);
-            ranked.retain(|near| visited.binary_search(&near.cluster).is_err());
-            self.ranked = ranked.into_iter();
-        }
     }
 }
 
@@ -437,8 +432,19 @@ struct Best {
     top: BinaryHeap<Reverse<Rank>>,
     /// What a rank must exceed to be among them.
     threshold: f32,
-    /// Every vector compared: rank and how far it may be off.
-    refined: Vec<(f32, f32, u32)>,
+    /// Every vector compared.
+    refined: Vec<Refined>,
+}
+
+/// A vector that was compared by its sketch.
+struct Refined {
+    rank: f32,
+    /// How far the rank may be off.
+    off: f32,
+    ordinal: u32,
+    /// The patience without which the search would have ended before; until the end of the round, the number of the
+    /// cluster in it.
+    needed: u32,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -470,17 +476,18 @@ impl Best {
             query_squared_norm: query.sketch.squared_norm,
             top: BinaryHeap::with_capacity(k.min(1 << 12) + 1),
             threshold: f32::NEG_INFINITY,
-            refined: Vec::with_capacity(256),
+            refined: Vec::with_capacity(128),
         }
     }
 
-    /// Compares a vector; whether it is among the best so far.
+    /// Compares a vector of a cluster of the round; whether it is among the best so far.
     fn offer(
         &mut self,
         query: &Prepared,
         block: &SketchBlock,
         ordinal: u32,
         dimension: usize,
+        number: usize,
     ) -> Result<bool> {
         let row = block
             .row(ordinal % BLOCK_ORDINALS, dimension)
@@ -494,7 +501,12 @@ impl Best {
                 2.0 * off,
             ),
         };
-        self.refined.push((rank, off, ordinal));
+        self.refined.push(Refined {
+            rank,
+            off,
+            ordinal,
+            needed: number as u32,
+        });
         if self.is_full() && rank <= self.threshold {
             return Ok(false);
         }
@@ -526,16 +538,16 @@ impl Best {
     fn finish(self) -> Vec<u32> {
         let mut surest = self.threshold;
         if self.is_full() {
-            let off = self
+            let best = self
                 .refined
                 .iter()
-                .filter(|refined| refined.0 >= self.threshold);
-            surest -= off.map(|refined| refined.1).fold(0.0, f32::max);
+                .filter(|refined| refined.rank >= self.threshold);
+            surest -= best.map(|refined| refined.off).fold(0.0, f32::max);
         }
         self.refined
             .into_iter()
-            .filter(|(rank, off, _)| rank + off >= surest)
-            .map(|(_, _, ordinal)| ordinal)
+            .filter(|refined| refined.rank + refined.off >= surest)
+            .map(|refined| refined.ordinal)
             .collect()
     }
 }

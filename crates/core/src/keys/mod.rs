@@ -20,9 +20,11 @@
 //! | `Place` | ordinal | the clusters the vector is in |
 //! | `Cluster` | cluster | centroid |
 //! | `Codes` | cluster, block | 32 members with their one-bit codes |
+//! | `Calibration` | - | what searches for the namespace's own vectors needed |
 //!
 //! The directory's own rows (format version, catalog, tombstones) are in [`catalog`].
 
+pub mod calibration;
 pub mod catalog;
 pub mod chunk;
 pub mod cluster;
@@ -64,6 +66,7 @@ pub enum Kind {
     Place = 0x0D,
     Cluster = 0x0E,
     Codes = 0x0F,
+    Calibration = 0x10,
 }
 
 impl Kind {

@@ -1,8 +1,6 @@
-use std::sync::Arc;
-
 use super::State;
 use crate::{
-    cache::VectorCache,
+    cache::{Cached, VectorCache},
     keys::{self, Kind, codec::utf8, trailing_ordinal},
     store::{Result, Snapshot, StoreError},
     vector::{BLOCK_ORDINALS, ordinal_rows},
@@ -22,8 +20,10 @@ impl IdBlock {
         }
         Ok(Self { ids })
     }
+}
 
-    pub(crate) fn bytes(&self) -> usize {
+impl Cached for IdBlock {
+    fn bytes(&self) -> usize {
         let bytes = self.ids.iter().flatten().map(|id| id.len());
         self.ids.len() * size_of::<Option<Box<str>>>() + bytes.sum::<usize>()
     }
@@ -32,13 +32,12 @@ impl IdBlock {
 /// The id of the record that has an ordinal, through the cache.
 pub(super) async fn cached_id(state: &State, cache: &VectorCache, ordinal: u32) -> Result<String> {
     let number = ordinal / BLOCK_ORDINALS;
-    let block = match cache.ids(&state.ids, number) {
+    let block = match state.id_blocks.get(cache, number) {
         Some(block) => block,
         None if !cache.wants_block() => return super::view::id_of(state, ordinal).await,
         None => {
-            let block = Arc::new(IdBlock::load(&*state.snapshot, number).await?);
-            cache.insert_ids(&state.ids, number, Arc::clone(&block));
-            block
+            let block = IdBlock::load(&*state.snapshot, number).await?;
+            state.id_blocks.insert(cache, number, block)
         }
     };
     let id = block.ids[(ordinal % BLOCK_ORDINALS) as usize].as_deref();

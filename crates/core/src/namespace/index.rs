@@ -40,16 +40,16 @@ pub(super) struct Indexed {
 }
 
 /// Pages of the vector index that a commit changes, for the cache once it is done.
-pub(super) struct Pages(Vec<(u32, Option<Arc<Page>>)>);
+pub(super) struct Pages(Vec<(u32, Option<Page>)>);
 
 impl Pages {
     pub(super) fn publish(self, base: &State, state: &State, cache: &VectorCache) {
         for (cluster, page) in self.0 {
             if let Some(index) = &base.index {
-                index.forget_page(cluster, cache);
+                index.pages.forget(cache, cluster);
             }
             if let (Some(index), Some(page)) = (&state.index, page) {
-                index.remember_page(cluster, page, cache);
+                index.pages.insert(cache, cluster, page);
             }
         }
     }
@@ -120,17 +120,16 @@ pub(super) async fn index(group: Group, cache: &VectorCache) -> Result<Option<In
     } = rows;
     write_members(&*base.snapshot, members, &mut batch).await?;
     write_numbers(&*base.snapshot, numbers, &mut batch).await?;
-    let stamp = cache.new_stamp();
     let block = |ordinal: &u32| ordinal / BLOCK_ORDINALS;
-    let (mut blocks, mut ids) = (base.blocks.clone(), base.ids.clone());
+    let mut vector_blocks = base.vector_blocks.clone();
+    let mut id_blocks = base.id_blocks.clone();
     let touched = vector_changes.iter().map(|(ordinal, ..)| ordinal);
-    blocks.touch(touched.map(block), stamp);
-    ids.touch(renamed.iter().map(block), stamp);
+    vector_blocks.renew(touched.map(block));
+    id_blocks.renew(renamed.iter().map(block));
     let vectors = Vectors {
         changes: vector_changes,
         tended,
         cache,
-        stamp,
     };
     let Edited { index, pages } = write_vectors(&base, &rows.meta, vectors, &mut batch).await?;
     if batch.is_empty() && !swept && base.meta.as_ref() == Some(&rows.meta) {
@@ -143,8 +142,8 @@ pub(super) async fn index(group: Group, cache: &VectorCache) -> Result<Option<In
         records: rows.records,
         vectors: rows.vectors,
         next_expiry: base.next_expiry,
-        blocks,
-        ids,
+        vector_blocks,
+        id_blocks,
         index,
     };
     Ok(Some(Indexed {
@@ -337,7 +336,6 @@ struct Vectors<'a> {
     changes: Vec<(u32, bool, Option<Vec<f32>>)>,
     tended: usize,
     cache: &'a VectorCache,
-    stamp: u64,
 }
 
 /// Changes the vector index and writes its rows.
@@ -351,7 +349,6 @@ async fn write_vectors(
         changes,
         tended,
         cache,
-        stamp,
     } = vectors;
     let unchanged = Edited {
         index: base.index.clone(),
@@ -364,11 +361,11 @@ async fn write_vectors(
         (Some(index), _) => Arc::clone(index),
         (None, Some(dimension)) => {
             let dimension = dimension as usize;
-            Arc::new(Index::new(meta.config.metric, dimension, cache))
+            Arc::new(Index::new(meta.config.metric, dimension, 0))
         }
         (None, None) => return Ok(unchanged),
     };
-    let mut editor = Editor::new(&*base.snapshot, cache, &base.blocks, &index);
+    let mut editor = Editor::new(&*base.snapshot, cache, &index);
     for (ordinal, was_there, _) in &changes {
         if *was_there {
             editor.remove(*ordinal).await?;
@@ -379,8 +376,11 @@ async fn write_vectors(
             editor.insert(ordinal, &vector).await?;
         }
     }
-    editor.tend(tended).await?;
-    Ok(editor.finish(stamp, batch))
+    let idle = tended > 0 && !editor.tend(tended).await?;
+    if idle {
+        editor.calibrate(&base.vectors).await?;
+    }
+    Ok(editor.finish(batch))
 }
 
 /// Hands out the lowest ordinals that no record has. Those freed by the same group stay unused until

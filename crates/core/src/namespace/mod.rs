@@ -89,7 +89,7 @@ impl Namespace {
         clock: Arc<dyn Clock>,
         cache: VectorCache,
     ) -> Result<(Self, Writer)> {
-        let state = State::load(&*store, &cache).await?;
+        let state = State::load(&*store).await?;
         let shared = Arc::new(Shared {
             store,
             clock,
@@ -168,7 +168,7 @@ impl Namespace {
         state
             .index
             .as_ref()
-            .is_some_and(|index| index.wants_tending())
+            .is_some_and(|index| index.wants_tending(state.vectors.len()))
     }
 
     /// Ends the writing: what waits before is done, what comes after gets [`Error::Closed`].

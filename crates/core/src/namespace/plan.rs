@@ -1,8 +1,8 @@
 use super::Effort;
-use crate::index::Stop;
+use crate::index::{Calibration, Stop};
 
 /// What the planner knows of a query.
-pub(super) struct Cost {
+pub(super) struct Cost<'a> {
     /// Vectors in the namespace.
     pub(super) vectors: u64,
     /// Vectors that the filter leaves.
@@ -10,6 +10,8 @@ pub(super) struct Cost {
     pub(super) dimension: usize,
     pub(super) filtered: bool,
     pub(super) top_k: usize,
+    /// `None` where there is no index.
+    pub(super) calibration: Option<&'a Calibration>,
 }
 
 /// An approximate way to answer a query.
@@ -40,16 +42,17 @@ const GROWTH: f64 = 0.45;
 const DEVIATIONS: f32 = 1.9;
 const DEVIATIONS_PER_RECALL: f32 = 12.0;
 
-impl Cost {
+impl Cost<'_> {
     /// The cheapest approximate way and where it stops, or `None` where an exact answer costs no more.
     pub(super) fn route(&self, effort: Effort) -> Option<(Route, Stop)> {
+        let calibration = self.calibration?;
         // A filter leaves fewer candidates in each cluster, so finds are rarer.
         let scarcity = self.vectors as f64 / self.candidates.max(1) as f64;
         let stop = match effort {
             Effort::Exact => return None,
             Effort::Recall(recall) => Stop {
                 deviations: DEVIATIONS + DEVIATIONS_PER_RECALL * (recall - 0.95).max(0.0),
-                patience: (patience(recall) * scarcity).max(1.0) as usize,
+                patience: (calibration.patience(recall) * scarcity).max(1.0) as usize,
                 probes: usize::MAX,
             },
             Effort::Probes(probes) => Stop {
@@ -80,10 +83,4 @@ impl Cost {
         };
         Some((route, stop))
     }
-}
-
-/// Clusters without a find after which a search stops, for a recall: a curve measured on sentence
-/// embeddings, not yet on the namespace's own vectors.
-fn patience(recall: f32) -> f64 {
-    0.9 / (1.0 - f64::from(recall.clamp(0.5, 0.9995))) - 2.0
 }

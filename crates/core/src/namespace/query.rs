@@ -9,6 +9,7 @@ use super::{
     plan::{Cost, Route},
 };
 use crate::{
+    cache::Kept,
     error::{Error, Result},
     filter::{self, Filter},
     index::{Allowed, Found, Search},
@@ -87,6 +88,9 @@ pub struct Plan {
     pub exact: bool,
     /// The recall that was aimed at: 1 for exact plans, unknown (`None`) when probes were given.
     pub recall: Option<f32>,
+    /// Searches for vectors of the namespace that the recall aimed at rests on: until there are some, on what held
+    /// for other data.
+    pub calibration: u64,
     /// Clusters of the index.
     pub clusters: u64,
     /// Clusters scanned.
@@ -205,6 +209,7 @@ impl View {
             dimension: target.len(),
             filtered,
             top_k: query.top_k,
+            calibration: self.state.index.as_ref().map(|index| &index.calibration),
         };
         let (Some(index), Some((route, stop))) = (&self.state.index, cost.route(query.effort))
         else {
@@ -232,11 +237,11 @@ impl View {
             Effort::Recall(recall) => Some(recall),
             Effort::Exact | Effort::Probes(_) => None,
         };
+        plan.calibration = index.calibration.searches().into();
         let search = Search {
             index,
             snapshot: &*self.state.snapshot,
             cache: &self.cache,
-            blocks: &self.state.blocks,
             allowed: match &selected {
                 Some(selected) => allowed(selected),
                 None => Allowed::AllBut(hidden),
@@ -270,7 +275,7 @@ impl View {
         let mut top = TopK::new(k);
         let search = Candidates {
             snapshot: &*self.state.snapshot,
-            blocks: &self.state.blocks,
+            blocks: &self.state.vector_blocks,
             cache: &self.cache,
             metric: self.metric(),
             ordinals,
@@ -288,10 +293,14 @@ impl View {
         let metric = self.metric();
         let mut top = TopK::new(query.top_k);
         let mut blocks = Vec::with_capacity(found.len());
-        for &ordinal in &found {
-            let block = self
-                .cache
-                .vectors(&self.state.blocks, ordinal / BLOCK_ORDINALS);
+        for ordinal in &found {
+            let number = ordinal / BLOCK_ORDINALS;
+            self.state.vector_blocks.expect(number);
+            self.state.id_blocks.expect(number);
+        }
+        for ordinal in &found {
+            let number = ordinal / BLOCK_ORDINALS;
+            let block = self.state.vector_blocks.get(&self.cache, number);
             if let Some(row) = block
                 .as_ref()
                 .and_then(|block| block.row(ordinal % BLOCK_ORDINALS, target.len()))
@@ -332,7 +341,7 @@ impl View {
         &self,
         target: &[f32],
         ordinal: u32,
-        block: Option<Arc<VectorBlock>>,
+        block: Option<Arc<Kept<VectorBlock>>>,
     ) -> Result<f32> {
         let metric = self.metric();
         let number = ordinal / BLOCK_ORDINALS;
@@ -346,10 +355,8 @@ impl View {
             }
             None => {
                 let block = VectorBlock::load(snapshot, number, target.len(), metric).await?;
-                let block = Arc::new(block);
-                self.cache
-                    .insert_vectors(&self.state.blocks, number, Arc::clone(&block));
-                block
+                let blocks = &self.state.vector_blocks;
+                blocks.insert(&self.cache, number, block)
             }
         };
         let row = block

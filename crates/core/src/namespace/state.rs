@@ -3,7 +3,7 @@ use std::sync::Arc;
 use roaring::RoaringBitmap;
 
 use crate::{
-    cache::{Stamps, VectorCache},
+    cache::Slots,
     index::Index,
     keys::{
         Kind,
@@ -13,7 +13,9 @@ use crate::{
         set::{self, Set},
         trailing_ordinal,
     },
+    namespace::IdBlock,
     store::{Result, RowCursor, ScanLimit, Snapshot, Store, StoreError, prefix_end},
+    vector::{BLOCK_ORDINALS, VectorBlock},
 };
 
 /// Everything known about a namespace as of one commit. Never changes; the next commit makes another.
@@ -28,16 +30,16 @@ pub(crate) struct State {
     pub(crate) vectors: Arc<RoaringBitmap>,
     /// Earliest time in the expiry rows.
     pub(crate) next_expiry: Option<u64>,
-    /// Of vectors and their sketches, by block of ordinals.
-    pub(crate) blocks: Stamps,
-    /// Of ids, by block of ordinals.
-    pub(crate) ids: Stamps,
+    /// Vectors in memory, by block of ordinals.
+    pub(crate) vector_blocks: Slots<VectorBlock>,
+    /// Ids in memory, by block of ordinals.
+    pub(crate) id_blocks: Slots<IdBlock>,
     /// `None` until the first vector.
     pub(crate) index: Option<Arc<Index>>,
 }
 
 impl State {
-    pub(crate) async fn load(store: &dyn Store, cache: &VectorCache) -> Result<Self> {
+    pub(crate) async fn load(store: &dyn Store) -> Result<Self> {
         let snapshot = store.snapshot().await?;
         let meta_key = meta::key();
         let meta = snapshot
@@ -45,25 +47,26 @@ impl State {
             .await?
             .map(|value| Meta::decode(value).map_err(|why| StoreError::corrupt_row(&meta_key, why)))
             .transpose()?;
+        let records = Arc::new(load_set(&*snapshot, Set::Records).await?);
+        let vectors = Arc::new(load_set(&*snapshot, Set::Vectors).await?);
         let config = meta.as_ref().map(|meta| &meta.config);
         let index = match config.and_then(|config| Some((config.metric, config.dimension?))) {
             Some((metric, dimension)) => {
-                let index = Index::load(&*snapshot, metric, dimension as usize, cache).await?;
+                let index =
+                    Index::load(&*snapshot, metric, dimension as usize, blocks(&vectors)).await?;
                 Some(Arc::new(index))
             }
             None => None,
         };
-        let records = Arc::new(load_set(&*snapshot, Set::Records).await?);
-        let vectors = Arc::new(load_set(&*snapshot, Set::Vectors).await?);
         let next_expiry = next_expiry(&*snapshot).await?;
         Ok(Self {
             meta,
             snapshot,
+            vector_blocks: Slots::new(blocks(&vectors)),
+            id_blocks: Slots::new(blocks(&records)),
             records,
             vectors,
             next_expiry,
-            blocks: Stamps::new(cache),
-            ids: Stamps::new(cache),
             index,
         })
     }
@@ -86,6 +89,13 @@ impl State {
         }
         Ok(expired)
     }
+}
+
+/// Blocks that some ordinals are in, counted from the first of all.
+fn blocks(ordinals: &RoaringBitmap) -> usize {
+    ordinals
+        .max()
+        .map_or(0, |max| (max / BLOCK_ORDINALS) as usize + 1)
 }
 
 async fn load_set(snapshot: &dyn Snapshot, set: Set) -> Result<RoaringBitmap> {

@@ -1,5 +1,6 @@
 use super::Metric;
 use crate::{
+    cache::Cached,
     keys::{self, Kind, trailing_ordinal},
     store::{Result, ScanLimit, Snapshot, StoreError},
 };
@@ -47,8 +48,10 @@ impl VectorBlock {
         (self.present >> offset & 1 == 1)
             .then(|| &self.rows[row * dimension..(row + 1) * dimension])
     }
+}
 
-    pub(crate) const fn bytes(&self) -> usize {
+impl Cached for VectorBlock {
+    fn bytes(&self) -> usize {
         self.rows.capacity() * 4
     }
 }

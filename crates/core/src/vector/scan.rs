@@ -1,10 +1,8 @@
-use std::sync::Arc;
-
 use roaring::RoaringBitmap;
 
 use super::{BLOCK_ORDINALS, Metric, TopK, VectorBlock};
 use crate::{
-    cache::{Stamps, VectorCache},
+    cache::{Slots, VectorCache},
     keys,
     store::{Result, Snapshot, StoreError},
 };
@@ -12,7 +10,7 @@ use crate::{
 /// The vectors to compare.
 pub(crate) struct Candidates<'a> {
     pub(crate) snapshot: &'a dyn Snapshot,
-    pub(crate) blocks: &'a Stamps,
+    pub(crate) blocks: &'a Slots<VectorBlock>,
     pub(crate) cache: &'a VectorCache,
     pub(crate) metric: Metric,
     /// Ordinals; every one has a vector.
@@ -43,7 +41,7 @@ pub(crate) async fn scan(query: &[f32], candidates: &Candidates<'_>, top: &mut T
             yield_now().await;
         }
         let first = number * BLOCK_ORDINALS;
-        let block = match cache.vectors(blocks, number) {
+        let block = match blocks.get(cache, number) {
             Some(block) => block,
             None if wanted.count_ones() <= SINGLE_READS => {
                 for offset in bits(wanted) {
@@ -57,9 +55,7 @@ pub(crate) async fn scan(query: &[f32], candidates: &Candidates<'_>, top: &mut T
             }
             None => {
                 let block = VectorBlock::load(*snapshot, number, dimension, *metric).await?;
-                let block = Arc::new(block);
-                cache.insert_vectors(blocks, number, Arc::clone(&block));
-                block
+                blocks.insert(cache, number, block)
             }
         };
         if wanted & !block.present != 0 {

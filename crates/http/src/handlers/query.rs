@@ -72,6 +72,7 @@ pub(crate) async fn query(
             recall: plan.recall.filter(|_| !plan.exact),
         },
         explain: started.map(|started| Explanation {
+            calibration: plan.calibration,
             clusters: plan.clusters,
             probes: plan.probes,
             scanned: plan.scanned,

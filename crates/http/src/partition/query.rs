@@ -126,6 +126,7 @@ fn join(
 /// What two partitions did at the same time.
 fn both((one, other): (Explanation, Explanation)) -> Explanation {
     Explanation {
+        calibration: one.calibration.min(other.calibration),
         clusters: one.clusters + other.clusters,
         probes: one.probes + other.probes,
         scanned: one.scanned + other.scanned,

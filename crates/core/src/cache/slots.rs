@@ -1,0 +1,233 @@
+use std::{
+    array,
+    ops::Deref,
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use arc_swap::ArcSwapWeak;
+use quartz_kernels::prefetch_value;
+
+use super::{Cached, VectorCache};
+
+/// The cache is told of the first uses of an entry one by one, then of so many at a time.
+const FIRST_USES: u64 = 4;
+const USES_PER_TOUCH: u64 = 64;
+/// Slots that are copied together when one of them changes.
+const CHUNK: usize = 64;
+
+/// Where the numbered parts of a namespace are in memory, as of one commit.
+///
+/// A slot points at its part as long as the cache keeps it. States of a namespace share the slots of what
+/// has not changed between them. A look-up costs a few atomic operations, and takes no lock.
+pub(crate) struct Slots<T> {
+    chunks: Arc<Vec<Arc<Chunk<T>>>>,
+}
+
+type Chunk<T> = [ArcSwapWeak<Kept<T>>; CHUNK];
+
+/// A part in the cache.
+pub(crate) struct Kept<T> {
+    part: T,
+    /// That of its entry.
+    number: u64,
+    /// Concurrent uses may count as one.
+    uses: AtomicU64,
+}
+
+impl<T> Kept<T> {
+    /// A part that the cache has no room for.
+    pub(crate) fn apart(part: T) -> Arc<Self> {
+        Arc::new(Self {
+            part,
+            number: u64::MAX,
+            uses: AtomicU64::new(0),
+        })
+    }
+}
+
+impl<T> Deref for Kept<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.part
+    }
+}
+
+impl<T: Cached> Cached for Kept<T> {
+    fn bytes(&self) -> usize {
+        self.part.bytes()
+    }
+}
+
+impl<T> Clone for Slots<T> {
+    fn clone(&self) -> Self {
+        Self {
+            chunks: Arc::clone(&self.chunks),
+        }
+    }
+}
+
+impl<T: Cached> Slots<T> {
+    /// Slots for parts below a number; those that commits add get theirs from
+    /// [`renew`](Self::renew).
+    pub(crate) fn new(parts: usize) -> Self {
+        let chunks = (0..parts.div_ceil(CHUNK)).map(|_| empty_chunk());
+        Self {
+            chunks: Arc::new(chunks.collect()),
+        }
+    }
+
+    /// A part that is in memory.
+    pub(crate) fn get(&self, cache: &VectorCache, number: u32) -> Option<Arc<Kept<T>>> {
+        let kept = self.slot(number).and_then(|slot| slot.load().upgrade());
+        match &kept {
+            Some(kept) => {
+                let uses = kept.uses.load(Ordering::Relaxed);
+                kept.uses.store(uses + 1, Ordering::Relaxed);
+                if uses < FIRST_USES {
+                    cache.touch(kept.number, 1);
+                } else if uses.is_multiple_of(USES_PER_TOUCH) {
+                    cache.touch(kept.number, USES_PER_TOUCH);
+                }
+            }
+            None => cache.missed(),
+        }
+        kept
+    }
+
+    /// Asks the processor for what [`get`](Self::get) will read.
+    pub(crate) fn expect(&self, number: u32) {
+        if let Some(slot) = self.slot(number) {
+            prefetch_value(slot.load().as_ptr());
+        }
+    }
+
+    /// Keeps a part as long as the cache finds room for it.
+    pub(crate) fn insert(&self, cache: &VectorCache, number: u32, part: T) -> Arc<Kept<T>> {
+        let kept = Arc::new(Kept {
+            part,
+            number: cache.next_number(),
+            uses: AtomicU64::new(0),
+        });
+        if let Some(slot) = self.slot(number) {
+            cache.insert(kept.number, Arc::clone(&kept) as Arc<dyn Cached>);
+            let before = slot.swap(Arc::downgrade(&kept));
+            // Another search has brought it in meanwhile.
+            if let Some(before) = before.upgrade() {
+                cache.remove(before.number);
+            }
+        }
+        kept
+    }
+
+    /// Lets the cache forget a part that a commit has replaced.
+    pub(crate) fn forget(&self, cache: &VectorCache, number: u32) {
+        if let Some(kept) = self.slot(number).and_then(|slot| slot.load().upgrade()) {
+            cache.remove(kept.number);
+        }
+    }
+
+    /// Gives parts that a commit changes slots of their own. `numbers` may repeat.
+    pub(crate) fn renew(&mut self, numbers: impl IntoIterator<Item = u32>) {
+        let mut numbers: Vec<_> = numbers.into_iter().map(|number| number as usize).collect();
+        numbers.sort_unstable();
+        let Some(&highest) = numbers.last() else {
+            return;
+        };
+        let chunks = Arc::make_mut(&mut self.chunks);
+        while chunks.len() <= highest / CHUNK {
+            chunks.push(empty_chunk());
+        }
+        for same_chunk in numbers.chunk_by(|a, b| a / CHUNK == b / CHUNK) {
+            let chunk = &mut chunks[same_chunk[0] / CHUNK];
+            let renewed: Chunk<T> = array::from_fn(|at| {
+                let changed = same_chunk.iter().any(|number| number % CHUNK == at);
+                ArcSwapWeak::new(if changed {
+                    Weak::new()
+                } else {
+                    chunk[at].load_full()
+                })
+            });
+            *chunk = Arc::new(renewed);
+        }
+    }
+
+    fn slot(&self, number: u32) -> Option<&ArcSwapWeak<Kept<T>>> {
+        let chunk = self.chunks.get(number as usize / CHUNK)?;
+        Some(&chunk[number as usize % CHUNK])
+    }
+}
+
+fn empty_chunk<T>() -> Arc<Chunk<T>> {
+    Arc::new(array::from_fn(|_| ArcSwapWeak::new(Weak::new())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Part(u32);
+
+    impl Cached for Part {
+        fn bytes(&self) -> usize {
+            1000
+        }
+    }
+
+    #[test]
+    fn a_commit_hides_what_it_changed_from_later_states_only() {
+        let cache = VectorCache::new(1 << 20);
+        let before = Slots::new(100);
+        for number in 0..100 {
+            before.insert(&cache, number, Part(number));
+        }
+        let mut after = before.clone();
+        after.renew([70, 3, 70, 500]);
+        let seen = |slots: &Slots<Part>, number| slots.get(&cache, number).map(|part| part.0);
+        assert_eq!(seen(&after, 3), None);
+        assert_eq!(seen(&after, 4), Some(4));
+        assert_eq!(seen(&after, 500), None);
+        after.insert(&cache, 3, Part(1003));
+        after.insert(&cache, 500, Part(1500));
+        assert_eq!(seen(&after, 3), Some(1003));
+        assert_eq!(seen(&after, 500), Some(1500));
+        assert_eq!(seen(&before, 3), Some(3));
+        assert_eq!(seen(&before, 500), None);
+        before.forget(&cache, 3);
+        assert_eq!(seen(&before, 3), None);
+        assert_eq!(seen(&after, 3), Some(1003));
+    }
+
+    #[test]
+    fn what_is_used_stays_and_the_rest_leaves() {
+        let cache = VectorCache::new(50_000);
+        let slots = Slots::new(1000);
+        for number in 0..20 {
+            slots.insert(&cache, number, Part(number));
+        }
+        for number in 20..1000 {
+            for used in 0..20 {
+                slots.get(&cache, used);
+            }
+            slots.insert(&cache, number, Part(number));
+        }
+        let used = (0..20).filter(|&used| slots.get(&cache, used).is_some());
+        assert!(used.count() >= 15);
+        assert!(cache.stats().bytes <= 50_000);
+        let kept = (0..1000).filter(|&number| slots.get(&cache, number).is_some());
+        assert!(kept.count() <= 50);
+    }
+
+    #[test]
+    fn a_part_brought_in_twice_is_kept_once() {
+        let cache = VectorCache::new(1 << 20);
+        let slots = Slots::new(1);
+        slots.insert(&cache, 0, Part(0));
+        let bytes = cache.stats().bytes;
+        slots.insert(&cache, 0, Part(0));
+        assert_eq!(cache.stats().bytes, bytes);
+    }
+}
