@@ -517,3 +517,46 @@ async fn queries_follow_replacements_and_deletions() {
     assert_eq!(described["vectors"], data.len());
     assert_eq!(described["records"], data.len() + 1);
 }
+
+#[tokio::test]
+async fn vectors_are_what_was_stored_of_them() {
+    let sent = [0.1, -3.3, 7.777, 1e-3];
+    for (precision, finest, bytes) in [("f32", 0.0, 16), ("f16", 0.004, 8), ("int8", 0.031, 4)] {
+        let space = Space::with(&json!({"metric": "dot", "store_vectors": precision})).await;
+        let described = space.describe().await;
+        let told = described.get("store_vectors").and_then(Value::as_str);
+        assert_eq!(told.unwrap_or("f32"), precision);
+        let record = json!({"id": "a", "vector": sent});
+        space.upsert(&json!([record])).await;
+        assert_eq!(space.describe().await["bytes"], 1 + bytes, "{precision}");
+        let include = json!({"ids": ["a"], "include": ["vector"]});
+        let read = space.post("fetch", &include).await.ok();
+        let read: Vec<f32> =
+            serde_json::from_value(read["records"][0]["vector"].clone()).expect("components");
+        for (read, sent) in read.iter().zip(sent) {
+            assert!(
+                (f64::from(*read) - sent).abs() <= finest + 1e-6,
+                "{precision}: {read} {sent}"
+            );
+        }
+        let ask = json!({"vector": [1.0, 2.0, 3.0, 4.0], "exact": true});
+        let found = space.post("query", &ask).await.ok();
+        let score = found["matches"][0]["score"].as_f64().expect("a score");
+        assert!((score - self::score("dot", &[1.0, 2.0, 3.0, 4.0], &read)).abs() < 1e-4);
+    }
+}
+
+#[tokio::test]
+async fn a_precision_that_cannot_hold_a_vector_refuses_it() {
+    let space = Space::with(&json!({"store_vectors": "f16"})).await;
+    for vector in [json!([1e30, 1.0]), json!([1e-20, 1e-20])] {
+        let records = json!({"records": [{"id": "a", "vector": vector}]});
+        let refused = space.post("upsert", &records).await;
+        refused.problem("vector_invalid");
+    }
+    space
+        .upsert(&json!([{"id": "a", "vector": [65504.0, 1.0]}]))
+        .await;
+    let other = space.configure(&json!({"store_vectors": "int8"})).await;
+    other.problem("namespace_conflict");
+}

@@ -32,6 +32,7 @@ pub use self::{
     metadata::{Metadata, MetadataValue},
     namespace::{
         IndexedFields, Metric, Namespace, NamespaceConfig, NamespaceList, NamespaceSummary,
+        StoreVectors,
     },
     query::{
         Explanation, FetchRequest, FetchResponse, Include, ListRequest, Match, Plan, PlanKind,

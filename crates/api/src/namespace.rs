@@ -109,6 +109,25 @@ impl ToSchema for IndexedFields {
     }
 }
 
+/// How exactly vectors are stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum StoreVectors {
+    /// Four bytes a component, as they were sent.
+    #[default]
+    F32,
+    /// Two bytes a component, up to ±65,504.
+    F16,
+    /// One byte a component: 255 steps between plus and minus the largest one.
+    Int8,
+}
+
+impl StoreVectors {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// What a namespace is told at creation. All of it is fixed from then on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -122,6 +141,9 @@ pub struct NamespaceConfig {
     pub dimension: Option<u32>,
     /// How vectors are compared.
     pub metric: Metric,
+    /// How exactly vectors are stored. Scores are those of the rounded vectors.
+    #[serde(skip_serializing_if = "StoreVectors::is_default")]
+    pub store_vectors: StoreVectors,
     /// Which metadata fields filters can use: `"all"` or a list of names.
     pub indexed_fields: IndexedFields,
     /// Into how many parts the records are divided by their ids, 1 to 32; 1 if absent. Needs

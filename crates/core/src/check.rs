@@ -199,7 +199,7 @@ impl Expected {
                 )
             });
         }
-        self.counts.add(row.counts(&id, meta.config.dimension));
+        self.counts.add(row.counts(&id, meta.config.vector_bytes()));
         let mut member = |prefix: Vec<u8>| self.members.entry(prefix).or_default().insert(ordinal);
         member(set::prefix(Set::Records));
         if row.has_vector {

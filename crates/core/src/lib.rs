@@ -27,5 +27,5 @@ pub use self::{
     cache::{CacheStats, VectorCache},
     clock::{Clock, ManualClock},
     error::{Error, Result},
-    vector::Metric,
+    vector::{Metric, Precision},
 };

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use futures::executor::block_on;
 use proptest::prelude::*;
 use quartz_core::{
-    ManualClock, Metric, VectorCache, check,
+    ManualClock, Metric, Precision, VectorCache, check, keys,
     namespace::{
         Action, Answer, Change, Config, Contents, Effort, Namespace, Operation, PlanKind,
         Precondition, Query, Target,
@@ -26,6 +26,7 @@ struct Model {
     namespace: Namespace,
     writer: std::thread::JoinHandle<()>,
     metric: Metric,
+    precision: Precision,
     vectors: BTreeMap<String, Vec<f32>>,
 }
 
@@ -38,11 +39,12 @@ fn open(store: &Arc<dyn Store>) -> (Namespace, std::thread::JoinHandle<()>) {
 }
 
 impl Model {
-    fn new(metric: Metric) -> Self {
+    fn new(metric: Metric, precision: Precision) -> Self {
         let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
         let (namespace, writer) = open(&store);
         let config = Config {
             metric,
+            precision,
             ..Config::default()
         };
         block_on(namespace.write(Change::Configure(config))).unwrap();
@@ -51,6 +53,7 @@ impl Model {
             namespace,
             writer,
             metric,
+            precision,
             vectors: BTreeMap::new(),
         }
     }
@@ -80,8 +83,13 @@ impl Model {
         }
         for (id, vector) in changes {
             match vector {
-                Some(vector) => drop(self.vectors.insert(id, vector)),
-                None => drop(self.vectors.remove(&id)),
+                Some(vector) => {
+                    let stored = keys::vector::rounded(self.precision, &vector);
+                    self.vectors.insert(id, stored);
+                }
+                None => {
+                    self.vectors.remove(&id);
+                }
             }
         }
     }
@@ -184,13 +192,13 @@ fn fill(model: &mut Model, count: u64, topic: impl Fn(u64) -> usize) {
 #[test]
 fn any_order_of_inserts_finds_the_nearest() {
     let cases = [
-        (Metric::Cosine, false),
-        (Metric::Cosine, true),
-        (Metric::Euclidean, true),
-        (Metric::Dot, false),
+        (Metric::Cosine, Precision::F32, false),
+        (Metric::Cosine, Precision::F16, true),
+        (Metric::Euclidean, Precision::Int8, true),
+        (Metric::Dot, Precision::F32, false),
     ];
-    for (metric, sorted) in cases {
-        let mut model = Model::new(metric);
+    for (metric, precision, sorted) in cases {
+        let mut model = Model::new(metric, precision);
         fill(&mut model, COUNT, |number| {
             let topic = if sorted {
                 number * TOPICS as u64 / COUNT
@@ -204,6 +212,7 @@ fn any_order_of_inserts_finds_the_nearest() {
         let answer = model.query(&vector(5, 5), Effort::default(), false);
         assert_eq!(answer.plan.kind, PlanKind::Clusters);
         assert!(answer.plan.clusters > 60 && answer.plan.probes < answer.plan.clusters);
+        assert!(answer.plan.calibration >= 100);
         for tenth in [false, true] {
             let recall = model.recall(Effort::Recall(0.99), tenth);
             assert!(
@@ -219,7 +228,7 @@ fn any_order_of_inserts_finds_the_nearest() {
 
 #[test]
 fn updates_deletes_and_reopening_leave_no_ghosts() {
-    let mut model = Model::new(Metric::Cosine);
+    let mut model = Model::new(Metric::Cosine, Precision::F32);
     let count = COUNT;
     fill(&mut model, count, |number| number as usize % TOPICS);
     let half = (0..count).filter(|number| number % 2 == 0).map(|number| {
@@ -244,7 +253,7 @@ fn updates_deletes_and_reopening_leave_no_ghosts() {
 
 #[test]
 fn a_thousand_times_the_same_vector_is_no_trouble() {
-    let mut model = Model::new(Metric::Euclidean);
+    let mut model = Model::new(Metric::Euclidean, Precision::F32);
     let same = (0..3000_u64).map(|number| (number.to_string(), Some(vector(1, 1))));
     model.apply(same.collect());
     fill_above(&mut model, 3000, COUNT);
@@ -274,8 +283,9 @@ proptest! {
     fn any_history_leaves_a_sound_index(
         steps in prop::collection::vec((0..5_u8, 0..900_u64, 1..500_u64), 1..12),
         metric in prop::sample::select(vec![Metric::Cosine, Metric::Dot, Metric::Euclidean]),
+        precision in prop::sample::select(vec![Precision::F32, Precision::F16, Precision::Int8]),
     ) {
-        let mut model = Model::new(metric);
+        let mut model = Model::new(metric, precision);
         for (step, (kind, first, count)) in (1..).zip(steps) {
             let range = first..first + count;
             match kind {

@@ -74,7 +74,7 @@ pub use quartz_api::{
     ErrorCode, Explanation, FetchRequest, FetchResponse, ImportResponse, Include, IndexedFields,
     KeyEntry, KeyList, MAX, Match, Metadata, MetadataValue, Metric, Namespace as NamespaceInfo,
     NamespaceConfig, NamespaceList, NamespaceSummary, OperationKind, OperationResult, Plan,
-    PlanKind, Problem, QueryRequest, QueryResponse, Record, RecordList, StoredRecord,
+    PlanKind, Problem, QueryRequest, QueryResponse, Record, RecordList, StoreVectors, StoredRecord,
     UpdateRequest, UpdateResponse, UpsertRequest, UpsertResponse, Vector,
 };
 

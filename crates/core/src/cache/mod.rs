@@ -1,5 +1,6 @@
 //! What searches read, in memory: one budget of bytes for all namespaces.
 
+mod postings;
 mod slots;
 
 use std::sync::{
@@ -9,7 +10,10 @@ use std::sync::{
 
 use quick_cache::{Weighter, sync::Cache};
 
-pub(crate) use self::slots::{Kept, Slots};
+pub(crate) use self::{
+    postings::{Posting, Postings},
+    slots::{Kept, Slots},
+};
 
 /// Vectors and their indexes, of all namespaces, within one budget of bytes.
 ///

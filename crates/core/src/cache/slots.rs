@@ -37,6 +37,33 @@ pub(crate) struct Kept<T> {
     uses: AtomicU64,
 }
 
+impl<T: Cached> Kept<T> {
+    /// A part that the cache keeps as long as it finds room.
+    pub(super) fn new(cache: &VectorCache, part: T) -> Arc<Self> {
+        let kept = Arc::new(Self {
+            part,
+            number: cache.next_number(),
+            uses: AtomicU64::new(0),
+        });
+        cache.insert(kept.number, Arc::clone(&kept) as Arc<dyn Cached>);
+        kept
+    }
+
+    /// Counts a look-up that found a part or did not.
+    pub(super) fn used(kept: Option<&Self>, cache: &VectorCache) {
+        let Some(kept) = kept else {
+            return cache.missed();
+        };
+        let uses = kept.uses.load(Ordering::Relaxed);
+        kept.uses.store(uses + 1, Ordering::Relaxed);
+        if uses < FIRST_USES {
+            cache.touch(kept.number, 1);
+        } else if uses.is_multiple_of(USES_PER_TOUCH) {
+            cache.touch(kept.number, USES_PER_TOUCH);
+        }
+    }
+}
+
 impl<T> Kept<T> {
     /// A part that the cache has no room for.
     pub(crate) fn apart(part: T) -> Arc<Self> {
@@ -83,18 +110,7 @@ impl<T: Cached> Slots<T> {
     /// A part that is in memory.
     pub(crate) fn get(&self, cache: &VectorCache, number: u32) -> Option<Arc<Kept<T>>> {
         let kept = self.slot(number).and_then(|slot| slot.load().upgrade());
-        match &kept {
-            Some(kept) => {
-                let uses = kept.uses.load(Ordering::Relaxed);
-                kept.uses.store(uses + 1, Ordering::Relaxed);
-                if uses < FIRST_USES {
-                    cache.touch(kept.number, 1);
-                } else if uses.is_multiple_of(USES_PER_TOUCH) {
-                    cache.touch(kept.number, USES_PER_TOUCH);
-                }
-            }
-            None => cache.missed(),
-        }
+        Kept::used(kept.as_deref(), cache);
         kept
     }
 
@@ -107,18 +123,14 @@ impl<T: Cached> Slots<T> {
 
     /// Keeps a part as long as the cache finds room for it.
     pub(crate) fn insert(&self, cache: &VectorCache, number: u32, part: T) -> Arc<Kept<T>> {
-        let kept = Arc::new(Kept {
-            part,
-            number: cache.next_number(),
-            uses: AtomicU64::new(0),
-        });
-        if let Some(slot) = self.slot(number) {
-            cache.insert(kept.number, Arc::clone(&kept) as Arc<dyn Cached>);
-            let before = slot.swap(Arc::downgrade(&kept));
-            // Another search has brought it in meanwhile.
-            if let Some(before) = before.upgrade() {
-                cache.remove(before.number);
-            }
+        let Some(slot) = self.slot(number) else {
+            return Kept::apart(part);
+        };
+        let kept = Kept::new(cache, part);
+        let before = slot.swap(Arc::downgrade(&kept));
+        // Another search has brought it in meanwhile.
+        if let Some(before) = before.upgrade() {
+            cache.remove(before.number);
         }
         kept
     }

@@ -1,9 +1,14 @@
-use std::{collections::BTreeSet, ops::Bound};
+use std::{
+    collections::BTreeSet,
+    ops::{Bound, Deref},
+    sync::Arc,
+};
 
 use roaring::RoaringBitmap;
 
 use super::{Filter, Scalar};
 use crate::{
+    cache::{Kept, Posting},
     error::{Error, Result},
     keys::{
         number::{self, Pair, sortable},
@@ -14,7 +19,8 @@ use crate::{
 };
 
 /// The ordinals of all records that match, through the postings: a few rows for a string or boolean
-/// whatever the namespace's size, one row for every 256 numbers in a range. Expired records that are
+/// whatever the namespace's size, one row for every 256 numbers in a range;
+/// none for what was read lately and has not changed. Expired records that are
 /// not yet swept are among them.
 ///
 /// # Errors
@@ -29,52 +35,97 @@ pub(crate) async fn select(filter: &Filter, state: &State) -> Result<RoaringBitm
             field: field.to_owned(),
         });
     }
-    evaluate(filter, state).await
+    Ok(evaluate(filter, state).await?.into_bitmap())
 }
 
-fn evaluate<'a>(filter: &'a Filter, state: &'a State) -> BoxFuture<'a, Result<RoaringBitmap>> {
+/// The records that a part of a filter selects.
+enum Selected {
+    Posting(Arc<Kept<RoaringBitmap>>),
+    Combined(RoaringBitmap),
+}
+
+impl Deref for Selected {
+    type Target = RoaringBitmap;
+
+    fn deref(&self) -> &RoaringBitmap {
+        match self {
+            Self::Posting(posting) => posting,
+            Self::Combined(combined) => combined,
+        }
+    }
+}
+
+impl Selected {
+    fn into_bitmap(self) -> RoaringBitmap {
+        match self {
+            Self::Posting(posting) => RoaringBitmap::clone(&posting),
+            Self::Combined(combined) => combined,
+        }
+    }
+}
+
+fn evaluate<'a>(filter: &'a Filter, state: &'a State) -> BoxFuture<'a, Result<Selected>> {
     Box::pin(async move {
-        Ok(match filter {
+        Ok(Selected::Combined(match filter {
             Filter::All(filters) => {
                 let Some((first, rest)) = filters.split_first() else {
-                    return Ok((*state.records).clone());
+                    return Ok(Selected::Combined((*state.records).clone()));
                 };
                 let mut all = evaluate(first, state).await?;
                 for filter in rest {
                     if all.is_empty() {
                         break;
                     }
-                    all &= evaluate(filter, state).await?;
+                    all = Selected::Combined(&*all & &*evaluate(filter, state).await?);
                 }
-                all
+                return Ok(all);
             }
             Filter::Any(filters) => {
                 let mut any = RoaringBitmap::new();
                 for filter in filters {
-                    any |= evaluate(filter, state).await?;
+                    any |= &*evaluate(filter, state).await?;
                 }
                 any
             }
-            Filter::Not(filter) => &*state.records - evaluate(filter, state).await?,
-            Filter::Exists(field) => term(field, Term::Exists, state).await?,
-            Filter::Equal(field, scalar) => equal(field, scalar, state).await?,
+            Filter::Not(filter) => &*state.records - &*evaluate(filter, state).await?,
             Filter::OneOf(field, scalars) => {
                 let mut any = RoaringBitmap::new();
                 for scalar in scalars {
-                    any |= equal(field, scalar, state).await?;
+                    any |= &**equal(field, scalar, state).await?;
                 }
                 any
             }
-            Filter::Range(field, lower, upper) => range(field, *lower, *upper, state).await?,
-        })
+            Filter::Exists(field) => {
+                return term(field, Term::Exists, state)
+                    .await
+                    .map(Selected::Posting);
+            }
+            Filter::Equal(field, scalar) => {
+                return equal(field, scalar, state).await.map(Selected::Posting);
+            }
+            Filter::Range(field, lower, upper) => {
+                let range = range(field, *lower, *upper, state).await?;
+                return Ok(Selected::Posting(range));
+            }
+        }))
     })
 }
 
-async fn term(field: &str, term: Term<'_>, state: &State) -> Result<RoaringBitmap> {
-    Ok(load_bitmap(&*state.snapshot, &term::prefix(field, term)).await?)
+type Ordinals = Arc<Kept<RoaringBitmap>>;
+
+async fn term(field: &str, term: Term<'_>, state: &State) -> Result<Ordinals> {
+    let posting = Posting {
+        prefix: term::prefix(field, term),
+        range: None,
+    };
+    if let Some(known) = state.postings.get(&posting) {
+        return Ok(known);
+    }
+    let ordinals = load_bitmap(&*state.snapshot, &posting.prefix).await?;
+    Ok(state.postings.insert(posting, ordinals))
 }
 
-async fn equal(field: &str, scalar: &Scalar, state: &State) -> Result<RoaringBitmap> {
+async fn equal(field: &str, scalar: &Scalar, state: &State) -> Result<Ordinals> {
     match scalar {
         Scalar::Bool(value) => term(field, Term::Bool(*value), state).await,
         Scalar::String(string) => term(field, Term::String(string), state).await,
@@ -91,7 +142,7 @@ async fn range(
     lower: Bound<f64>,
     upper: Bound<f64>,
     state: &State,
-) -> Result<RoaringBitmap> {
+) -> Result<Ordinals> {
     let lowest = match lower {
         Bound::Included(bound) => sortable(bound),
         Bound::Excluded(bound) => sortable(bound).saturating_add(1),
@@ -102,19 +153,25 @@ async fn range(
         Bound::Excluded(bound) => sortable(bound).saturating_sub(1),
         Bound::Unbounded => u64::MAX,
     };
+    let posting = Posting {
+        prefix: number::prefix(field),
+        range: Some((lowest, highest)),
+    };
+    if let Some(known) = state.postings.get(&posting) {
+        return Ok(known);
+    }
     let mut selected = RoaringBitmap::new();
     if lowest > highest {
-        return Ok(selected);
+        return Ok(state.postings.insert(posting, selected));
     }
-    let prefix = number::prefix(field);
     let start = number::key(
-        &prefix,
+        &posting.prefix,
         Pair {
             number: lowest,
             ordinal: 0,
         },
     );
-    let end = prefix_end(&prefix);
+    let end = prefix_end(&posting.prefix);
     let mut cursor = RowCursor::new(&*state.snapshot, start, end, ScanLimit::rows(64));
     let mut ordinals = Vec::new();
     'blocks: while let Some(rows) = cursor.next_page().await? {
@@ -129,7 +186,7 @@ async fn range(
     }
     ordinals.sort_unstable();
     selected.extend(ordinals);
-    Ok(selected)
+    Ok(state.postings.insert(posting, selected))
 }
 
 /// Every posting a record with this metadata is in: term prefixes, and its numbers by field.

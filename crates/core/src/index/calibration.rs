@@ -25,7 +25,7 @@ const PATIENCE: [u32; CLASSES - 1] = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 
 /// How long the searches go on.
 const STOP: Stop = Stop {
     deviations: 2.5,
-    patience: 256,
+    patience: 256.0,
     probes: usize::MAX,
 };
 /// Neighbours of each.

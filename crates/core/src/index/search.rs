@@ -37,8 +37,9 @@ const CLUSTERS_PER_TURN: usize = 64;
 pub(crate) struct Stop {
     /// How many standard deviations of a one-bit estimate a vector is given the benefit of.
     pub(crate) deviations: f32,
-    /// After this many clusters in a row that brought nothing new among the best.
-    pub(crate) patience: usize,
+    /// After this many clusters in a row that brought nothing new among the best. Of a cluster of which a filter
+    /// allows only some, the square root of their share counts.
+    pub(crate) patience: f32,
     /// After this many clusters.
     pub(crate) probes: usize,
 }
@@ -58,6 +59,17 @@ impl Allowed<'_> {
             Self::Only(_, bits) => {
                 let word = bits.get(ordinal as usize / 64).copied().unwrap_or(0);
                 word >> (ordinal % 64) & 1 == 1
+            }
+        }
+    }
+
+    /// The share of the members of a cluster that a filter leaves.
+    fn share(&self, page: &Page) -> f32 {
+        match self {
+            Self::AllBut(_) => 1.0,
+            Self::Only(..) => {
+                let allowed = page.ordinals().filter(|&ordinal| self.contains(ordinal));
+                allowed.count() as f32 / page.len().max(1) as f32
             }
         }
     }
@@ -113,7 +125,7 @@ impl Search<'_> {
             Metric::Dot => Nearness::Product,
         };
         let mut work = Work::new(Best::new(k, metric, &query));
-        let (mut quiet, mut longest_quiet) = (0, 0);
+        let (mut quiet, mut longest_quiet) = (0.0_f32, 0.0_f32);
         let mut routes = Routes::new(self, &query, nearness, &stop);
         loop {
             let done = found.probes as usize;
@@ -133,6 +145,7 @@ impl Search<'_> {
                 break;
             }
             let clusters = round.len();
+            let mut counts = [0.0; ROUND];
             for (number, (ranked, page)) in round.into_iter().enumerate() {
                 let page = match page {
                     Some(page) => page,
@@ -142,16 +155,21 @@ impl Search<'_> {
                 found.scanned += page.len() as u64;
                 let deviation = stop.deviations * DEVIATION;
                 self.scan(&query, deviation, ranked, &page, number, &mut work);
+                counts[number] = self.allowed.share(&page).sqrt();
             }
             work.changed = [false; ROUND];
             let compared = work.best.refined.len();
             self.refine(&query, &mut work).await?;
             let mut enough = false;
             let mut needed = [0; ROUND];
-            for (needed, &changed) in needed.iter_mut().zip(&work.changed[..clusters]) {
-                *needed = longest_quiet + 1;
-                quiet = if changed { 0 } else { quiet + 1 };
-                longest_quiet = longest_quiet.max(quiet as u32);
+            for number in 0..clusters {
+                needed[number] = longest_quiet as u32 + 1;
+                quiet = if work.changed[number] {
+                    0.0
+                } else {
+                    quiet + counts[number]
+                };
+                longest_quiet = longest_quiet.max(quiet);
                 enough |= quiet >= stop.patience;
             }
             for vector in &mut work.best.refined[compared..] {
@@ -345,7 +363,7 @@ struct Routes<'a> {
 
 impl<'a> Routes<'a> {
     fn new(search: &'a Search<'a>, query: &Prepared, nearness: Nearness, stop: &Stop) -> Self {
-        let likely = stop.patience.min(stop.probes).min(ROUTED_MAX);
+        let likely = (stop.patience as usize).min(stop.probes).min(ROUTED_MAX);
         let first = likely + likely / 4 + ROUTED_SPARE;
         let ranking = Ranking::new(&search.index.router, query, nearness, first);
         for cluster in ranking.coming(0).take(2 * ROUND) {

@@ -1,7 +1,8 @@
 //! `Meta`: what a namespace is. One row, without which the namespace does not exist.
 //! Value: format `u32`; version `u64`; creation in milliseconds since 1970 `u64`; records, vectors, values,
 //! bytes `u64` each; dimension `u32`, 0 for unknown; metric `u8`; number of indexed fields `u16` plus one, 0
-//! for all; each field: length `u8`, name; number of partitions `u16`, left out if it is 1.
+//! for all; each field: length `u8`, name; number of partitions `u16` and precision `u8`, both left out if they are 1
+//! and 0, the precision alone if it is 0.
 
 use bytes::Bytes;
 
@@ -11,7 +12,7 @@ use super::{
 };
 use crate::{
     namespace::{Config, IndexedFields, Partitions},
-    vector::Metric,
+    vector::{Metric, Precision},
 };
 
 /// The key.
@@ -97,8 +98,12 @@ impl Meta {
                 }
             }
         }
-        if self.config.partitions != Partitions::default() {
+        let precision = self.config.precision;
+        if self.config.partitions != Partitions::default() || precision != Precision::F32 {
             value.extend(self.config.partitions.get().to_be_bytes());
+        }
+        if precision != Precision::F32 {
+            value.push(precision as u8);
         }
         value
     }
@@ -140,15 +145,21 @@ impl Meta {
         };
         let partitions = match reader.remaining() {
             0 => Partitions::default(),
-            _ => match Partitions::new(reader.u16()?) {
-                Some(number) if number != Partitions::default() => number,
-                _ => return Err("the number of partitions is not one above 1"),
+            _ => Partitions::new(reader.u16()?).ok_or("there are no partitions")?,
+        };
+        let precision = match reader.remaining() {
+            0 => Precision::F32,
+            _ => match reader.u8()? {
+                1 => Precision::F16,
+                2 => Precision::Int8,
+                _ => return Err("the precision is unknown"),
             },
         };
         reader.finish()?;
         let config = Config {
             dimension,
             metric,
+            precision,
             indexed_fields,
             partitions,
         };
@@ -173,6 +184,7 @@ mod tests {
             numbers in any::<[u64; 6]>(),
             dimension in prop::option::of(1..20_000_u32),
             metric in prop::sample::select(vec![Metric::Cosine, Metric::Dot, Metric::Euclidean]),
+            precision in prop::sample::select(vec![Precision::F32, Precision::F16, Precision::Int8]),
             partitions in 1..=u16::MAX,
             names in prop::option::of(prop::collection::btree_set("[a-zé]{1,20}", 0..5)),
         ) {
@@ -180,7 +192,7 @@ mod tests {
             let indexed_fields = names.map_or(IndexedFields::All, IndexedFields::Only);
             let counts = Counts { records, vectors, values, bytes };
             let partitions = Partitions::new(partitions).unwrap();
-            let config = Config { dimension, metric, indexed_fields, partitions };
+            let config = Config { dimension, metric, precision, indexed_fields, partitions };
             let meta = Meta { version, created_at, counts, config };
             assert_eq!(Meta::decode(meta.encode().into()).unwrap(), meta);
         }

@@ -166,7 +166,7 @@ impl Row {
 
     /// What the record adds to the namespace's counts.
     #[must_use]
-    pub fn counts(&self, id: &str, dimension: Option<u32>) -> Counts {
+    pub fn counts(&self, id: &str, vector_bytes: u64) -> Counts {
         let value = self.value.as_ref().map_or(0, |value| u64::from(value.size));
         let text = self.text.as_ref().map_or(0, |text| text.len() as u64);
         let metadata: u64 = self
@@ -174,11 +174,7 @@ impl Row {
             .iter()
             .map(|(name, field)| field_bytes(name, field))
             .sum();
-        let vector = if self.has_vector {
-            4 * u64::from(dimension.unwrap_or(0))
-        } else {
-            0
-        };
+        let vector = if self.has_vector { vector_bytes } else { 0 };
         Counts {
             records: 1,
             vectors: self.has_vector.into(),

@@ -1,7 +1,12 @@
-//! `Vector`: the full-precision vector of a record. Key: ordinal `u32`. Value: components as
-//! little-endian `f32`, as they were sent.
+//! `Vector`: the vector of a record. Key: ordinal `u32`. Value: components as little-endian `f32`; or `01` and
+//! components as little-endian `f16`; or `02`, a scale `f32` and a code `i8` for each component, which is
+//! scale times code.
+
+use half::f16;
+use quartz_kernels::quantise_i8;
 
 use super::{Kind, codec::Malformed};
+use crate::vector::Precision;
 
 /// The key.
 #[must_use]
@@ -11,11 +16,27 @@ pub fn key(ordinal: u32) -> Vec<u8> {
 
 /// The value.
 #[must_use]
-pub fn encode(components: &[f32]) -> Vec<u8> {
-    components
-        .iter()
-        .flat_map(|component| component.to_le_bytes())
-        .collect()
+pub fn encode(precision: Precision, components: &[f32]) -> Vec<u8> {
+    match precision {
+        Precision::F32 => components
+            .iter()
+            .flat_map(|component| component.to_le_bytes())
+            .collect(),
+        Precision::F16 => {
+            let mut value = vec![Precision::F16 as u8];
+            let halves = components.iter().map(|&component| f16::from_f32(component));
+            value.extend(halves.flat_map(f16::to_le_bytes));
+            value
+        }
+        Precision::Int8 => {
+            let mut codes = vec![0; components.len()];
+            let scale = quantise_i8(components, &mut codes);
+            let mut value = vec![Precision::Int8 as u8];
+            value.extend(scale.to_le_bytes());
+            value.extend(codes.into_iter().map(i8::cast_unsigned));
+            value
+        }
+    }
 }
 
 /// Appends the components of a stored vector to `into`.
@@ -23,12 +44,50 @@ pub fn encode(components: &[f32]) -> Vec<u8> {
 /// # Errors
 /// When the value does not hold `dimension` components.
 pub fn decode_into(value: &[u8], dimension: usize, into: &mut Vec<f32>) -> Result<(), Malformed> {
-    let (components, rest) = value.as_chunks::<4>();
-    if components.len() != dimension || !rest.is_empty() {
-        return Err("a vector has the wrong length");
+    // A length tells this layout from the others: 4d is neither 2d + 1 nor d + 5.
+    if value.len() == 4 * dimension {
+        let (components, _) = value.as_chunks::<4>();
+        into.extend(components.iter().map(|bytes| f32::from_le_bytes(*bytes)));
+        return Ok(());
     }
-    into.extend(components.iter().map(|bytes| f32::from_le_bytes(*bytes)));
-    Ok(())
+    match value.split_first() {
+        Some((&tag, halves)) if tag == Precision::F16 as u8 && halves.len() == 2 * dimension => {
+            let (halves, _) = halves.as_chunks::<2>();
+            into.extend(
+                halves
+                    .iter()
+                    .map(|bytes| f16::from_le_bytes(*bytes).to_f32()),
+            );
+            Ok(())
+        }
+        Some((&tag, rest)) if tag == Precision::Int8 as u8 && rest.len() == 4 + dimension => {
+            let Some((scale, codes)) = rest.split_first_chunk() else {
+                return Err("a vector has the wrong length");
+            };
+            let scale = f32::from_le_bytes(*scale);
+            into.extend(
+                codes
+                    .iter()
+                    .map(|code| scale * f32::from(code.cast_signed())),
+            );
+            Ok(())
+        }
+        _ => Err("a vector has the wrong length"),
+    }
+}
+
+/// What a vector is once it is stored.
+#[must_use]
+pub fn rounded(precision: Precision, components: &[f32]) -> Vec<f32> {
+    let mut rounded = Vec::with_capacity(components.len());
+    // What was just encoded has the right length.
+    let decoded = decode_into(
+        &encode(precision, components),
+        components.len(),
+        &mut rounded,
+    );
+    debug_assert_eq!(decoded, Ok(()));
+    rounded
 }
 
 #[cfg(test)]
@@ -40,10 +99,31 @@ mod tests {
     proptest! {
         #[test]
         fn round_trip(components in prop::collection::vec(-1e30_f32..1e30, 1..70)) {
+            assert_eq!(rounded(Precision::F32, &components), components);
             let mut decoded = Vec::new();
-            decode_into(&encode(&components), components.len(), &mut decoded).unwrap();
-            assert_eq!(decoded, components);
-            assert!(decode_into(&encode(&components), components.len() + 1, &mut decoded).is_err());
+            let value = encode(Precision::F32, &components);
+            assert!(decode_into(&value, components.len() + 1, &mut decoded).is_err());
+        }
+
+        #[test]
+        fn rounding_is_as_fine_as_it_says(components in prop::collection::vec(-9.0_f32..9.0, 1..70)) {
+            let largest = components.iter().fold(0.0_f32, |most, component| most.max(component.abs()));
+            for (precision, finest) in [(Precision::F16, 9.0 / 2048.0), (Precision::Int8, largest / 253.0)] {
+                for (rounded, component) in rounded(precision, &components).iter().zip(&components) {
+                    assert!((rounded - component).abs() <= finest, "{precision}: {rounded} {component}");
+                }
+            }
+        }
+
+        #[test]
+        fn garbage_is_refused_or_has_the_dimension(
+            value in prop::collection::vec(any::<u8>(), 0..70),
+            dimension in 1..20_usize,
+        ) {
+            let mut decoded = Vec::new();
+            if decode_into(&value, dimension, &mut decoded).is_ok() {
+                assert_eq!(decoded.len(), dimension);
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use crate::vector::Metric;
+use crate::vector::{Metric, Precision};
 
 /// What a namespace is told at creation; fixed from then on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -9,6 +9,8 @@ pub struct Config {
     pub dimension: Option<u32>,
     /// How vectors are compared.
     pub metric: Metric,
+    /// How exactly vectors are stored.
+    pub precision: Precision,
     /// Which metadata fields filters can use.
     pub indexed_fields: IndexedFields,
     /// Into how many parts a host may divide the records by their ids.
@@ -65,6 +67,12 @@ impl IndexedFields {
 }
 
 impl Config {
+    /// Bytes that a vector counts for.
+    #[must_use]
+    pub fn vector_bytes(&self) -> u64 {
+        self.precision.bytes(self.dimension.unwrap_or(0))
+    }
+
     /// In which part `self`, just demanded, differs from `existing`; an absent dimension agrees with any.
     #[must_use]
     pub fn differs_from(&self, existing: &Self) -> Option<String> {
@@ -76,6 +84,9 @@ impl Config {
         }
         if self.metric != existing.metric {
             return Some(format!("its metric is {}", existing.metric));
+        }
+        if self.precision != existing.precision {
+            return Some(format!("its store_vectors is {}", existing.precision));
         }
         if self.partitions != existing.partitions {
             return Some(format!("its partitions are {}", existing.partitions.get()));

@@ -11,7 +11,7 @@ use crate::{
     error::{Error, Result},
     filter::{self, Filter},
     keys::{
-        expiry,
+        self, expiry,
         idempotency::{self, Entry, KEPT_MILLIS},
         meta::Meta,
         record::{self, Row, StoredValue},
@@ -19,6 +19,7 @@ use crate::{
     },
     record::{Metadata, Value},
     store::{ScanLimit, StoreError},
+    vector::Precision,
 };
 
 /// Writes that are decided one after another, each on what those before it left, to be committed
@@ -344,6 +345,17 @@ impl Group {
                 operation: Some(at),
                 reason,
             })?;
+        let precision = meta.config.precision;
+        if precision != Precision::F32 {
+            // What is stored must be comparable too, and differ from the vector by rounding only.
+            meta.config
+                .metric
+                .check(&keys::vector::rounded(precision, vector))
+                .map_err(|_| Error::Vector {
+                    operation: Some(at),
+                    reason: "the vector is too long or too short for the precision it is stored in",
+                })?;
+        }
         let expected = *meta.config.dimension.get_or_insert(vector.len() as u32);
         if expected as usize != vector.len() {
             return Err(Error::Dimension {

@@ -118,6 +118,13 @@ pub(super) async fn index(group: Group, cache: &VectorCache) -> Result<Option<In
         renamed,
         ..
     } = rows;
+    let postings = if members.is_empty() && numbers.is_empty() {
+        base.postings.clone()
+    } else {
+        let members = members.iter().map(|(prefix, ..)| &prefix[..]);
+        let numbers = numbers.iter().map(|(prefix, ..)| &prefix[..]);
+        base.postings.without(members.chain(numbers))
+    };
     write_members(&*base.snapshot, members, &mut batch).await?;
     write_numbers(&*base.snapshot, numbers, &mut batch).await?;
     let block = |ordinal: &u32| ordinal / BLOCK_ORDINALS;
@@ -144,6 +151,7 @@ pub(super) async fn index(group: Group, cache: &VectorCache) -> Result<Option<In
         next_expiry: base.next_expiry,
         vector_blocks,
         id_blocks,
+        postings,
         index,
     };
     Ok(Some(Indexed {
@@ -176,7 +184,7 @@ impl Rows {
             (Some(row), _) => row.ordinal,
             (None, Some(_)) => ordinals.take(),
         };
-        let dimension = self.meta.config.dimension;
+        let vector_bytes = self.meta.config.vector_bytes();
         match (before.is_some(), after.is_some()) {
             (false, true) => {
                 self.batch
@@ -197,7 +205,7 @@ impl Rows {
             _ => {}
         }
         if let Some(row) = &before {
-            self.meta.counts.subtract(row.counts(id, dimension));
+            self.meta.counts.subtract(row.counts(id, vector_bytes));
         }
         let none = Metadata::new();
         let metadata_before = before.as_ref().map_or(&none, |row| &row.metadata);
@@ -225,7 +233,7 @@ impl Rows {
                 metadata: draft.metadata,
                 has_vector: draft.vector.is_some(),
             };
-            self.meta.counts.add(row.counts(id, dimension));
+            self.meta.counts.add(row.counts(id, vector_bytes));
             self.batch.put(record::key(id), row.encode());
         }
     }
@@ -287,10 +295,13 @@ impl Rows {
                 .push((set::prefix(Set::Vectors), ordinal, after.is_some()));
         }
         if let Some(Kept::New(vector)) = after {
-            self.batch
-                .put(keys::vector::key(ordinal), keys::vector::encode(vector));
-            self.vector_changes
-                .push((ordinal, before, Some(vector.clone())));
+            let precision = self.meta.config.precision;
+            self.batch.put(
+                keys::vector::key(ordinal),
+                keys::vector::encode(precision, vector),
+            );
+            let vector = keys::vector::rounded(precision, vector);
+            self.vector_changes.push((ordinal, before, Some(vector)));
         }
     }
 

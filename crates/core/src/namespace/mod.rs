@@ -89,7 +89,7 @@ impl Namespace {
         clock: Arc<dyn Clock>,
         cache: VectorCache,
     ) -> Result<(Self, Writer)> {
-        let state = State::load(&*store).await?;
+        let state = State::load(&*store, &cache).await?;
         let shared = Arc::new(Shared {
             store,
             clock,

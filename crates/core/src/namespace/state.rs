@@ -3,7 +3,7 @@ use std::sync::Arc;
 use roaring::RoaringBitmap;
 
 use crate::{
-    cache::Slots,
+    cache::{Postings, Slots, VectorCache},
     index::Index,
     keys::{
         Kind,
@@ -34,12 +34,14 @@ pub(crate) struct State {
     pub(crate) vector_blocks: Slots<VectorBlock>,
     /// Ids in memory, by block of ordinals.
     pub(crate) id_blocks: Slots<IdBlock>,
+    /// Those that filters have read lately.
+    pub(crate) postings: Postings,
     /// `None` until the first vector.
     pub(crate) index: Option<Arc<Index>>,
 }
 
 impl State {
-    pub(crate) async fn load(store: &dyn Store) -> Result<Self> {
+    pub(crate) async fn load(store: &dyn Store, cache: &VectorCache) -> Result<Self> {
         let snapshot = store.snapshot().await?;
         let meta_key = meta::key();
         let meta = snapshot
@@ -67,6 +69,7 @@ impl State {
             records,
             vectors,
             next_expiry,
+            postings: Postings::new(cache),
             index,
         })
     }

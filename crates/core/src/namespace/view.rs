@@ -115,7 +115,7 @@ impl View {
         for ordinal in self.state.expired(self.now).await? {
             let id = self.id(ordinal).await?;
             if let Some(row) = self.row(&id).await? {
-                counts.subtract(row.counts(&id, meta.config.dimension));
+                counts.subtract(row.counts(&id, meta.config.vector_bytes()));
             }
         }
         let Counts {
@@ -176,13 +176,15 @@ impl View {
     pub async fn list(&self, range: &ListRange, parts: Parts) -> Result<ListPage<Record>> {
         let (rows, next) = self.list_rows(range, |_| true).await?;
         let mut items = Vec::with_capacity(rows.len());
+        let meta = self.state.meta.as_ref();
+        let vector_bytes = meta.map_or(0, |meta| meta.config.vector_bytes());
         let mut bytes = 0;
         for (id, row) in rows {
             if bytes >= PAGE_BYTES {
                 let next = items.last().map(|record: &Record| record.id.clone());
                 return Ok(ListPage { items, next });
             }
-            bytes += row.counts(&id, self.dimension()).bytes as usize;
+            bytes += row.counts(&id, vector_bytes).bytes as usize;
             items.push(self.record(id, row, parts).await?);
         }
         Ok(ListPage { items, next })

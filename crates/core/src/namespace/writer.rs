@@ -220,7 +220,7 @@ impl Writer {
     }
 
     async fn reload(&mut self) -> Result<()> {
-        let state = State::load(&*self.shared.store).await?;
+        let state = State::load(&*self.shared.store, &self.shared.cache).await?;
         self.shared.state.store(Arc::new(state));
         self.uncertain = false;
         Ok(())

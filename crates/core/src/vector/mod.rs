@@ -2,12 +2,13 @@
 
 mod block;
 mod metric;
+mod precision;
 mod scan;
 mod top_k;
 
-pub use self::metric::Metric;
 pub(crate) use self::{
     block::{BLOCK_ORDINALS, VectorBlock, ordinal_rows, row_of},
     scan::{Candidates, scan, single, yield_now},
     top_k::TopK,
 };
+pub use self::{metric::Metric, precision::Precision};

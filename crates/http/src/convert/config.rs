@@ -2,7 +2,7 @@
 
 use quartz_api as wire;
 use quartz_core::{
-    Metric,
+    Metric, Precision,
     namespace::{Config, Description, IndexedFields, Partitions},
 };
 
@@ -48,6 +48,11 @@ pub(crate) fn config_from_wire(
     Ok(Config {
         dimension: config.dimension,
         metric,
+        precision: match config.store_vectors {
+            wire::StoreVectors::F32 => Precision::F32,
+            wire::StoreVectors::F16 => Precision::F16,
+            wire::StoreVectors::Int8 => Precision::Int8,
+        },
         indexed_fields,
         partitions,
     })
@@ -83,6 +88,11 @@ pub(crate) fn namespace_to_wire(name: String, description: Description) -> wire:
                 Metric::Cosine => wire::Metric::Cosine,
                 Metric::Dot => wire::Metric::Dot,
                 Metric::Euclidean => wire::Metric::Euclidean,
+            },
+            store_vectors: match config.precision {
+                Precision::F32 => wire::StoreVectors::F32,
+                Precision::F16 => wire::StoreVectors::F16,
+                Precision::Int8 => wire::StoreVectors::Int8,
             },
             indexed_fields: match config.indexed_fields {
                 IndexedFields::All => wire::IndexedFields::All,

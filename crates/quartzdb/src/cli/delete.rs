@@ -70,9 +70,6 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     } else {
         "deleted"
     };
-    let records = super::format::count(done.deleted);
-    output::line(format_args!(
-        "{verb} {records} records (version {})",
-        done.version
-    ))
+    let records = super::format::records(done.deleted);
+    output::line(format_args!("{verb} {records} (version {})", done.version))
 }

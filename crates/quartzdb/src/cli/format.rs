@@ -15,6 +15,12 @@ pub(super) fn count(count: u64) -> String {
     HumanCount(count).to_string()
 }
 
+/// `1 record`, `2,000 records`.
+pub(super) fn records(number: u64) -> String {
+    let noun = if number == 1 { "record" } else { "records" };
+    format!("{} {noun}", count(number))
+}
+
 /// Milliseconds since 1970.
 pub(super) fn now() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);

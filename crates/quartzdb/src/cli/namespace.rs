@@ -2,7 +2,7 @@ use std::io::{IsTerminal, Write};
 
 use clap::{Subcommand, ValueEnum};
 use futures::TryStreamExt;
-use quartz_client::{IndexedFields, Metric, NamespaceConfig, NamespaceInfo};
+use quartz_client::{IndexedFields, Metric, NamespaceConfig, NamespaceInfo, StoreVectors};
 use serde_json::json;
 
 use super::{connect::Connect, exit, format, output};
@@ -50,6 +50,9 @@ pub(super) struct CreateArgs {
     /// How vectors are compared
     #[arg(long, short, value_enum, default_value = "cosine")]
     metric: MetricName,
+    /// How exactly vectors are stored
+    #[arg(long, value_enum, default_value = "f32")]
+    store_vectors: PrecisionName,
     /// The metadata fields filters can use; all of them if not given
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     indexed_fields: Option<Vec<String>>,
@@ -77,6 +80,13 @@ pub(super) struct DeleteArgs {
     yes: bool,
     #[command(flatten)]
     connect: Connect,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum PrecisionName {
+    F32,
+    F16,
+    Int8,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -125,6 +135,11 @@ async fn create(args: CreateArgs) -> anyhow::Result<()> {
             MetricName::Dot => Metric::Dot,
             MetricName::Euclidean => Metric::Euclidean,
         },
+        store_vectors: match args.store_vectors {
+            PrecisionName::F32 => StoreVectors::F32,
+            PrecisionName::F16 => StoreVectors::F16,
+            PrecisionName::Int8 => StoreVectors::Int8,
+        },
         indexed_fields: args
             .indexed_fields
             .map_or(IndexedFields::All, IndexedFields::Only),
@@ -138,11 +153,8 @@ async fn delete(args: DeleteArgs) -> anyhow::Result<()> {
     let namespace = args.connect.namespace(&args.name)?;
     if !args.yes {
         let info = namespace.describe().await?;
-        let records = format::count(info.records);
-        confirm(&format!(
-            "namespace {} with its {records} records",
-            args.name
-        ))?;
+        let records = format::records(info.records);
+        confirm(&format!("namespace {} with its {records}", args.name))?;
     }
     namespace.delete_namespace().await?;
     if args.connect.json {

@@ -89,9 +89,6 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     if args.connect.json {
         return output::json(&done);
     }
-    let records = format::count(done.updated);
-    output::line(format_args!(
-        "changed {records} records (version {})",
-        done.version
-    ))
+    let records = format::records(done.updated);
+    output::line(format_args!("changed {records} (version {})", done.version))
 }

@@ -48,8 +48,9 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         n => format!(", skipped {n}"),
     };
     output::line(format_args!(
-        "stored {} records{skipped} (version {})",
-        done.upserted, done.version
+        "stored {}{skipped} (version {})",
+        super::format::records(done.upserted),
+        done.version
     ))
 }
 

@@ -139,8 +139,8 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         (true, _) => Ok(()),
         (false, true) => output::json(&json!({"exported": records, "seconds": summary.seconds})),
         (false, false) => output::line(format_args!(
-            "exported {} records to {} in {:.1} s",
-            format::count(records),
+            "exported {} to {} in {:.1} s",
+            format::records(records),
             args.file.display(),
             summary.seconds
         )),

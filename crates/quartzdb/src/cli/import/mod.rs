@@ -138,7 +138,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         eprintln!("{note}");
     }
     if start > 0 {
-        eprintln!("going on after {} records", format::count(start));
+        eprintln!("going on after {}", format::records(start));
     }
     let mut progress = Progress::new(&source.extent, start);
     let pipeline = Pipeline {
@@ -178,8 +178,8 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         }));
     }
     output::line(format_args!(
-        "imported {} records in {:.1} s ({}/s)",
-        format::count(summary.records),
+        "imported {} in {:.1} s ({}/s)",
+        format::records(summary.records),
         summary.seconds,
         format::count(summary.rate() as u64)
     ))
