@@ -100,6 +100,11 @@ mod tests {
         #[test]
         fn round_trip(components in prop::collection::vec(-1e30_f32..1e30, 1..70)) {
             assert_eq!(rounded(Precision::F32, &components), components);
+        }
+
+        // Two components of `f32` are as long as three in one byte each.
+        #[test]
+        fn another_dimension_is_refused(components in prop::collection::vec(-1e30_f32..1e30, 3..70)) {
             let mut decoded = Vec::new();
             let value = encode(Precision::F32, &components);
             assert!(decode_into(&value, components.len() + 1, &mut decoded).is_err());
