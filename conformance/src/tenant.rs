@@ -12,12 +12,12 @@ pub struct Tenant {
 }
 
 impl Tenant {
-    /// A new account.
+    /// A new account, on the plan without limits.
     pub async fn new() -> Self {
         let operator = Api::from_env();
         let create = operator
             .call("POST", "/v1/accounts")
-            .json(&json!({"name": unique()}));
+            .json(&json!({"name": unique(), "plan": "self-hosted"}));
         let created = create.await.expect(201).json();
         let text = |value: &Value| value.as_str().expect("a text").to_owned();
         Self {

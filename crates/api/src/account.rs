@@ -77,6 +77,10 @@ pub struct UpdateAccount {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(min_length = 1, max_length = 128)]
     pub name: Option<String>,
+    /// Operators only: another plan of the catalogue.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 64)]
+    pub plan: Option<String>,
     /// Operators only: why nobody gets in from now on; the empty string ends the suspension.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 512)]

@@ -23,6 +23,9 @@ pub struct ApiKey {
     /// When it ends, milliseconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<u64>,
+    /// Requests a second that it may send, if limited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requests_per_second: Option<u32>,
     /// When it was last used, milliseconds since 1970, to about a second.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_used_at: Option<u64>,
@@ -60,6 +63,10 @@ pub struct CreateApiKey {
         deserialize_with = "crate::whole"
     )]
     pub expires_at: Option<u64>,
+    /// Requests a second that it may send, beside the rate of its account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1)]
+    pub requests_per_second: Option<u32>,
 }
 
 /// What to change of a key.

@@ -57,6 +57,8 @@ error_codes! {
     ApiKeyNotFound = "api_key_not_found", 404, "API key not found";
     /// The body is longer than the server takes.
     BodyTooLarge = "body_too_large", 413, "Request body too large";
+    /// The account has spent its budget, or what its plan includes; reads of records go on.
+    BudgetExceeded = "budget_exceeded", 402, "Budget spent";
     /// It cannot be done in the present state.
     Conflict = "conflict", 409, "Not possible now";
     /// The cursor was not made by this endpoint.
@@ -83,8 +85,14 @@ error_codes! {
     NamespaceNotFound = "namespace_not_found", 404, "Namespace not found";
     /// The caller may not do this; the sentence names what is missing.
     PermissionDenied = "permission_denied", 403, "Not allowed";
+    /// There is no such plan in the catalogue.
+    PlanNotFound = "plan_not_found", 404, "Plan not found";
     /// A condition of the write does not hold; nothing was changed.
     PreconditionFailed = "precondition_failed", 412, "Precondition failed";
+    /// The account holds as much as its plan allows.
+    QuotaExceeded = "quota_exceeded", 403, "Quota used up";
+    /// More requests in a time than the account's plan allows; `Retry-After` says when.
+    RateLimited = "rate_limited", 429, "Rate limit reached";
     /// There is no such record, or it has expired.
     RecordNotFound = "record_not_found", 404, "Record not found";
     /// The request took longer than the server allows.

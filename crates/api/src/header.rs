@@ -14,6 +14,13 @@ pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// `true` on an answer that an earlier request with the same idempotency key produced.
 pub const IDEMPOTENCY_REPLAYED: &str = "idempotency-replayed";
 
+/// On answers that a plan has a price for: what they used, as `read_units=2`. `/v1/usage` adds it up.
+pub const USAGE: &str = "quartz-usage";
+/// On every answer to an account with a rate: the rate.
+pub const RATE_LIMIT_POLICY: &str = "ratelimit-policy";
+/// On every answer to an account with a rate: what is left of it.
+pub const RATE_LIMIT: &str = "ratelimit";
+
 /// What a write promises before it answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]

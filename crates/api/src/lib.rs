@@ -6,6 +6,7 @@
 mod account;
 mod api_key;
 mod audit;
+mod billing;
 mod bounded;
 mod error;
 mod header;
@@ -22,11 +23,12 @@ pub use self::{
     account::{Account, AccountList, CreateAccount, CreatedAccount, UpdateAccount, Whoami},
     api_key::{ApiKey, ApiKeyList, CreateApiKey, IssuedKey, RotateApiKey, UpdateApiKey},
     audit::{AuditEntry, AuditList},
+    billing::{Billing, PutBilling, UsageLine, UsageMeters, UsageReport},
     bounded::whole,
     error::{ErrorCode, Problem},
     header::{
-        DURABILITY, Durability, IDEMPOTENCY_KEY, IDEMPOTENCY_REPLAYED, MIN_VERSION, REQUEST_ID,
-        VERSION,
+        DURABILITY, Durability, IDEMPOTENCY_KEY, IDEMPOTENCY_REPLAYED, MIN_VERSION, RATE_LIMIT,
+        RATE_LIMIT_POLICY, REQUEST_ID, USAGE, VERSION,
     },
     limits::{Limits, MAX},
     metadata::{Metadata, MetadataValue},

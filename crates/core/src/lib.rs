@@ -8,6 +8,7 @@
 //! - [`record`]: what is stored. [`filter`]: which of it is meant.
 //! - [`namespace`]: the actor: one writer, numbered commits, reads on frozen views.
 //! - [`directory`]: many namespaces in one store.
+//! - [`usage`]: what requests use, counted with their commits.
 //! - [`check`]: proves that a namespace's indexes and counters agree with its records.
 
 mod cache;
@@ -21,6 +22,7 @@ pub mod keys;
 pub mod namespace;
 pub mod record;
 pub mod store;
+pub mod usage;
 mod vector;
 
 pub use self::{

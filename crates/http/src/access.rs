@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use http::Method;
 use quartz_service::{
-    Denial, Grant, Permission as P,
+    Denial, Grant, Permission as P, Work,
     roles::{BUILT_IN, OPERATOR},
 };
 
@@ -67,6 +67,9 @@ const TABLE: &[(&str, &str, Need)] = &[
     ("PUT", "/v1/roles/{role}", need(P::RolesWrite)),
     ("DELETE", "/v1/roles/{role}", need(P::RolesWrite)),
     ("GET", "/v1/audit", need(P::AuditRead)),
+    ("GET", "/v1/usage", need(P::UsageRead)),
+    ("GET", "/v1/billing", need(P::BillingRead)),
+    ("PUT", "/v1/billing", need(P::BillingWrite)),
     ("GET", "/v1/accounts", need(P::Operate)),
     ("POST", "/v1/accounts", need(P::Operate)),
     ("GET", "/v1/accounts/{account}", need(P::AccountRead)),
@@ -104,6 +107,14 @@ impl Access {
             Some(at) => needs[at],
             None => None,
         };
+        // What a filter does not hold back must not be reached beside it.
+        let filtered = grant
+            .scope
+            .as_ref()
+            .is_some_and(|scope| !scope.filter.is_empty());
+        if filtered && route != "/v1/whoami" && route != "/v1/namespaces/{ns}/query" {
+            return Err(Denial::Filtered);
+        }
         match need {
             Some(Need::Credential) => Ok(()),
             Some(Need::Permission(permission)) => grant.allows(permission),
@@ -111,6 +122,19 @@ impl Access {
             None if needs.iter().any(Option::is_some) => Ok(()),
             None => Err(Denial::Permission(P::Operate)),
         }
+    }
+}
+
+/// What a request does, as far as a plan is concerned. Deleting is always possible: an account that is
+/// full gets room that way.
+pub(crate) fn work(method: &Method, route: Option<&str>) -> Work {
+    let Some(rest) = route.and_then(|route| route.strip_prefix("/v1/namespaces/{ns}")) else {
+        return Work::Free;
+    };
+    match (method.as_str(), rest) {
+        ("POST", "/query") => Work::Query,
+        ("POST", "/upsert" | "/update" | "/batch" | "/import") | ("PUT", _) => Work::Write,
+        _ => Work::Free,
     }
 }
 

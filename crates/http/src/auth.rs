@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use http::{HeaderMap, header, request::Parts};
 use quartz_api::ErrorCode;
-use quartz_service::{By, Credential, Denial, Grant, key_text::KeyFault};
+use quartz_service::{By, Credential, Denial, Grant, Halt, key_text::KeyFault};
 
 use crate::{
     problem::{Failure, Result, from_store},
@@ -123,13 +123,76 @@ pub(crate) fn refused(denial: Denial) -> Failure {
                 "this takes the permission {permission}, which the API key's role does not have"
             ),
         ),
+        Denial::Token => Failure::new(
+            ErrorCode::ApiKeyInvalid,
+            "the scoped token ends more than a day from now; make one that ends sooner",
+        ),
+        Denial::Filtered => Failure::new(
+            ErrorCode::PermissionDenied,
+            "the scoped token has a filter: it searches by vector, and nothing else",
+        ),
         Denial::Namespace => Failure::new(
             ErrorCode::PermissionDenied,
             "the API key does not reach this namespace: it is limited to others by their prefix",
         )
         .at("namespace"),
+        Denial::Rate(allowance) => Failure {
+            allowance: Some(("account", allowance)),
+            ..Failure::new(
+                ErrorCode::RateLimited,
+                format!(
+                    "the account's plan takes {} requests a second (requests_per_second); wait as \
+                     Retry-After says",
+                    allowance.rate.per_second
+                ),
+            )
+        },
+        Denial::KeyRate(allowance) => Failure {
+            allowance: Some(("key", allowance)),
+            ..Failure::new(
+                ErrorCode::RateLimited,
+                format!(
+                    "the API key may send {} requests a second (requests_per_second); wait as \
+                     Retry-After says",
+                    allowance.rate.per_second
+                ),
+            )
+        },
+        Denial::Crowded(most) => Failure::new(
+            ErrorCode::TooManyRequests,
+            format!(
+                "the account's plan takes {most} requests at once (concurrent_requests); retry"
+            ),
+        ),
+        Denial::Halted(halt) => halted(halt),
         Denial::Store(error) => from_store(&error),
     }
+}
+
+fn halted(halt: Halt) -> Failure {
+    let (code, detail) = match halt {
+        Halt::Included => (
+            ErrorCode::BudgetExceeded,
+            "the account has used what its plan includes this month; reads go on, and writes and \
+             queries do with the next month or another plan",
+        ),
+        Halt::Budget => (
+            ErrorCode::BudgetExceeded,
+            "the account has spent its monthly budget; reads go on, and writes and queries do with \
+             the next month or a higher budget (PUT /v1/billing)",
+        ),
+        Halt::Storage => (
+            ErrorCode::QuotaExceeded,
+            "the account holds as many bytes as its plan allows (storage_bytes): delete records or \
+             take another plan",
+        ),
+        Halt::Vectors => (
+            ErrorCode::QuotaExceeded,
+            "the account holds as many vectors as its plan allows (vectors): delete records or take \
+             another plan",
+        ),
+    };
+    Failure::new(code, detail)
 }
 
 #[cfg(test)]

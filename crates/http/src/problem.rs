@@ -9,10 +9,13 @@ use axum::{
     body::Body,
     response::{IntoResponse, Response},
 };
-use http::{HeaderValue, StatusCode, header};
-use quartz_api::{ErrorCode, Problem};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use quartz_api::{ErrorCode, Problem, RATE_LIMIT, RATE_LIMIT_POLICY};
 use quartz_core::{Error, store::StoreError};
-use quartz_service::Error as ServiceError;
+use quartz_service::{
+    Error as ServiceError,
+    throttle::{Allowance, Rate},
+};
 
 /// The result of a handler or extractor.
 pub(crate) type Result<T, E = Failure> = std::result::Result<T, E>;
@@ -31,6 +34,8 @@ pub(crate) struct Failure {
     pub(crate) path: Option<String>,
     /// Version of the namespace, where known.
     pub(crate) version: Option<u64>,
+    /// What a rate says, and whose it is.
+    pub(crate) allowance: Option<(&'static str, Allowance)>,
 }
 
 impl Failure {
@@ -40,6 +45,7 @@ impl Failure {
             detail: detail.into(),
             path: None,
             version: None,
+            allowance: None,
         }
     }
 
@@ -119,9 +125,16 @@ impl Failure {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
             429 | 503 => {
-                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+                let wait = self
+                    .allowance
+                    .map_or(0, |(_, allowance)| allowance.wait_micros);
+                let seconds = wait.div_ceil(1_000_000).max(1);
+                headers.insert(header::RETRY_AFTER, seconds.into());
             }
             _ => {}
+        }
+        if let Some((whose, allowance)) = &self.allowance {
+            rate_headers(headers, whose, allowance);
         }
         *response.body_mut() = Body::from(body);
         response
@@ -138,6 +151,21 @@ impl Failure {
                 .insert(quartz_api::VERSION, version.into());
         }
         response
+    }
+}
+
+/// Tells a rate (IETF draft-ietf-httpapi-ratelimit-headers): so many requests in so many
+/// seconds, and what is left of them.
+pub(crate) fn rate_headers(headers: &mut HeaderMap, whose: &str, allowance: &Allowance) {
+    let Rate { per_second, burst } = allowance.rate;
+    let window = burst.div_ceil(per_second.max(1)).max(1);
+    let reset = allowance.wait_micros.div_ceil(1_000_000).max(1);
+    let policy = format!("\"{whose}\";q={burst};w={window}");
+    let state = format!("\"{whose}\";r={};t={reset}", allowance.remaining);
+    for (name, text) in [(RATE_LIMIT_POLICY, policy), (RATE_LIMIT, state)] {
+        if let Ok(value) = HeaderValue::try_from(text) {
+            headers.insert(name, value);
+        }
     }
 }
 
@@ -217,6 +245,7 @@ pub(crate) fn from_core(error: Error, place: Place) -> Failure {
         detail: detail.into(),
         path,
         version: None,
+        allowance: None,
     }
 }
 
@@ -227,6 +256,9 @@ pub(crate) fn from_service(error: ServiceError) -> Failure {
         ServiceError::Store(error) => from_store(&error),
         ServiceError::NotFound { what: "role", .. } => {
             Failure::new(ErrorCode::RoleNotFound, detail)
+        }
+        ServiceError::NotFound { what: "plan", .. } => {
+            Failure::new(ErrorCode::PlanNotFound, detail)
         }
         ServiceError::NotFound { .. } => Failure::new(ErrorCode::ApiKeyNotFound, detail),
         ServiceError::Conflict(why) => Failure::new(ErrorCode::Conflict, why),

@@ -8,7 +8,8 @@ use axum::{
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, header};
 use quartz_api::{
-    DURABILITY, ErrorCode, IDEMPOTENCY_KEY, IDEMPOTENCY_REPLAYED, MIN_VERSION, REQUEST_ID, VERSION,
+    DURABILITY, ErrorCode, IDEMPOTENCY_KEY, IDEMPOTENCY_REPLAYED, MIN_VERSION, RATE_LIMIT,
+    RATE_LIMIT_POLICY, REQUEST_ID, USAGE, VERSION,
 };
 use tower_http::{
     compression::{CompressionLayer, predicate::SizeAbove},
@@ -22,7 +23,7 @@ use crate::{
         batch, configure, delete, delete_namespace, delete_value, describe, export, fetch,
         get_value, head_value, health, import, list_keys, list_namespaces, list_records, put_value,
         query,
-        service::{accounts, api_keys, audit, roles, whoami},
+        service::{accounts, api_keys, audit, billing, roles, usage, whoami},
         update, upsert,
     },
     middleware::EdgeLayer,
@@ -121,6 +122,8 @@ fn json() -> OpenApiRouter<App> {
         .routes(routes!(roles::list_roles))
         .routes(routes!(roles::put_role, roles::delete_role))
         .routes(routes!(audit::list_audit))
+        .routes(routes!(usage::report_usage))
+        .routes(routes!(billing::get_billing, billing::put_billing))
         .routes(routes!(accounts::list_accounts, accounts::create_account))
         .routes(routes!(
             accounts::get_account,
@@ -195,7 +198,10 @@ pub(crate) fn cors(origins: &[HeaderValue]) -> Option<CorsLayer> {
                 header::ETAG,
                 header::RETRY_AFTER,
                 name(IDEMPOTENCY_REPLAYED),
+                name(RATE_LIMIT),
+                name(RATE_LIMIT_POLICY),
                 name(REQUEST_ID),
+                name(USAGE),
                 name(VERSION),
             ])
             .max_age(std::time::Duration::from_secs(3600)),

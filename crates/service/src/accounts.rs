@@ -1,6 +1,7 @@
 //! Many accounts in one store, by id: what a native server or a cluster node holds. An account object
 //! at the edge holds one, in the same layout.
 
+use core::net::IpAddr;
 use std::{
     collections::HashMap,
     fmt,
@@ -13,20 +14,20 @@ use quartz_core::store::{
 };
 
 use crate::{
-    Account, AccountId, By, Denial, Grant, Ports,
+    Account, AccountId, By, Catalogue, Denial, Grant, Ports,
+    calendar::month_of,
     error::{Error, Result},
     gatekeeper::{Admission, Credential, Gatekeeper, Knock},
     key_text::{self, KeyFault},
     roles,
     rows::{ACCOUNTS, audit::Entry},
+    token::{self, Claims},
 };
 
 /// Accounts that stay in memory though nobody uses them at the moment.
 const OPEN_IDLE_MAX: usize = 16_384;
 /// Rows of a closed account removed in one commit.
 const ERASE_ROWS: usize = 2048;
-/// The plan of an account whose maker does not say.
-const DEFAULT_PLAN: &str = "free";
 
 /// A handle on all accounts of a store. Clones share it.
 #[derive(Clone)]
@@ -105,7 +106,15 @@ impl Accounts {
                 outcome: "done".into(),
                 ..Entry::default()
             };
-            Account::create(AccountId::ROOT, store, ports, "root", "self-hosted", entry).await?;
+            Account::create(
+                AccountId::ROOT,
+                store,
+                ports,
+                "root",
+                Catalogue::SELF_HOSTED,
+                entry,
+            )
+            .await?;
         }
         Ok(accounts)
     }
@@ -136,7 +145,13 @@ impl Accounts {
     pub async fn create(&self, by: &By, new: NewAccount) -> Result<Account> {
         let ports = &self.0.ports;
         let id = AccountId::from_random(ports.random());
-        let plan = new.plan.unwrap_or_else(|| DEFAULT_PLAN.to_owned());
+        let plan = new.plan.unwrap_or_else(|| ports.plans.default.clone());
+        if !ports.plans.plans.contains_key(&plan) {
+            return Err(Error::NotFound {
+                what: "plan",
+                name: plan,
+            });
+        }
         let entry = Entry {
             action: "account.create".into(),
             target: "account".into(),
@@ -223,15 +238,62 @@ impl Accounts {
         }
     }
 
+    /// Notes that something was refused to an account that is in memory.
+    pub fn note_denial(&self, by: &By, action: &str, code: &str) {
+        if let Some(account) = self.opened(by.grant.account) {
+            account.note_denial(Entry {
+                action: action.to_owned(),
+                outcome: code.to_owned(),
+                ..by.entry(self.now_millis())
+            });
+        }
+    }
+
+    /// Writes the denials of all accounts in memory into their logs. The host calls it now and then.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn flush_denials(&self) -> Result<(), StoreError> {
+        let open: Vec<_> = {
+            let open = self.0.open.read().unwrap_or_else(PoisonError::into_inner);
+            open.values()
+                .filter(|account| account.has_denials())
+                .cloned()
+                .collect()
+        };
+        for account in open {
+            account.flush_denials().await?;
+        }
+        Ok(())
+    }
+
     /// Lets go of accounts that nobody uses, above a number. The host calls it now and then.
     pub fn close_idle(&self) {
         let mut open = self.0.open.write().unwrap_or_else(PoisonError::into_inner);
         let mut surplus = open.len().saturating_sub(OPEN_IDLE_MAX);
         open.retain(|_, account| {
-            let close = surplus > 0 && account.is_idle();
+            let close = surplus > 0 && account.is_idle() && !account.has_denials();
             surplus -= usize::from(close);
             !close
         });
+    }
+
+    /// The time, milliseconds since 1970.
+    #[must_use]
+    pub fn now_millis(&self) -> u64 {
+        self.0.ports.clock.now_millis()
+    }
+
+    /// The month, since January 1970.
+    #[must_use]
+    pub fn month(&self) -> u32 {
+        month_of(self.now_millis())
+    }
+
+    /// The plans.
+    #[must_use]
+    pub fn plans(&self) -> &Catalogue {
+        &self.0.ports.plans
     }
 
     fn opened(&self, id: AccountId) -> Option<Account> {
@@ -248,10 +310,46 @@ impl Accounts {
         Arc::new(ScopedStore::new(Arc::clone(&self.0.store), prefix_of(id)))
     }
 
-    /// The answer to a key of an account that is in memory.
-    fn decide(&self, account: &Account, key: &str, knock: Knock<'_>) -> Result<Arc<Grant>, Denial> {
-        let grant = account.grant(key)?;
-        grant.check(self.0.ports.clock.now_millis(), knock.address)?;
+    fn admit_token(&self, token: &str, address: Option<IpAddr>) -> Admission {
+        let Some(claims) = Claims::parse(token) else {
+            return Admission::Ready(Err(Denial::Unknown));
+        };
+        let (id, token) = (claims.account, token.to_owned());
+        self.ask(id, address, move |account| {
+            account.token_grant(&token, &claims)
+        })
+    }
+
+    /// Asks an account for a grant: at once if it is in memory.
+    fn ask(
+        &self,
+        id: AccountId,
+        address: Option<IpAddr>,
+        grant: impl Fn(&Account) -> Result<Arc<Grant>, Denial> + Send + 'static,
+    ) -> Admission {
+        if let Some(account) = self.opened(id)
+            && !account.is_uncertain()
+        {
+            return Admission::Ready(self.checked(grant(&account), address));
+        }
+        let accounts = self.clone();
+        Admission::Pending(Box::pin(async move {
+            let account = accounts.open(id).await.map_err(Denial::Store)?;
+            let account = account.ok_or(Denial::Unknown)?;
+            if account.is_uncertain() {
+                account.refresh().await.map_err(Denial::Store)?;
+            }
+            accounts.checked(grant(&account), address)
+        }))
+    }
+
+    fn checked(
+        &self,
+        grant: Result<Arc<Grant>, Denial>,
+        address: Option<IpAddr>,
+    ) -> Result<Arc<Grant>, Denial> {
+        let grant = grant?;
+        grant.check(self.0.ports.clock.now_millis(), address)?;
         Ok(grant)
     }
 }
@@ -259,6 +357,9 @@ impl Accounts {
 impl Gatekeeper for Accounts {
     fn admit(&self, knock: Knock<'_>) -> Admission {
         let Credential::Key(key) = knock.credential;
+        if key.starts_with(token::PREFIX) {
+            return self.admit_token(key, knock.address);
+        }
         let id = key_text::account(key);
         // A root key may be any text that an operator chose.
         if matches!(id, Err(_) | Ok(AccountId::ROOT)) && self.0.root.opens(key) {
@@ -271,25 +372,14 @@ impl Gatekeeper for Accounts {
             Err(KeyFault::Prefix) => return Admission::Ready(Err(Denial::Unknown)),
             Err(fault) => return Admission::Ready(Err(Denial::Malformed(fault))),
         };
+        // The rule, for which no text is copied.
         if let Some(account) = self.opened(id)
             && !account.is_uncertain()
         {
-            return Admission::Ready(self.decide(&account, key, knock));
+            return Admission::Ready(self.checked(account.grant(key), knock.address));
         }
-        let (accounts, key, address) = (self.clone(), key.to_owned(), knock.address);
-        Admission::Pending(Box::pin(async move {
-            let account = accounts.open(id).await.map_err(Denial::Store)?;
-            let account = account.ok_or(Denial::Unknown)?;
-            if account.is_uncertain() {
-                account.refresh().await.map_err(Denial::Store)?;
-            }
-            let credential = Credential::Key(&key);
-            let knock = Knock {
-                credential,
-                address,
-            };
-            accounts.decide(&account, &key, knock)
-        }))
+        let key = key.to_owned();
+        self.ask(id, knock.address, move |account| account.grant(&key))
     }
 }
 

@@ -6,12 +6,12 @@ use std::{fmt, sync::Arc};
 use quartz_core::store::{BoxFuture, StoreError};
 use quick_cache::sync::Cache;
 
-use crate::{Grant, Permission, key_text::KeyFault};
+use crate::{Grant, Halt, Permission, key_text::KeyFault, throttle::Allowance};
 
 /// What a request shows to be let in.
 #[derive(Clone, Copy)]
 pub enum Credential<'a> {
-    /// An API key.
+    /// An API key, or a scoped token made from one.
     Key(&'a str),
 }
 
@@ -45,8 +45,20 @@ pub enum Denial {
     Suspended,
     /// The key does not have the permission.
     Permission(Permission),
+    /// The token ends too far from now.
+    Token,
+    /// The token is for searching with its filter only.
+    Filtered,
     /// The key does not reach the namespace.
     Namespace,
+    /// The account has sent more requests than its plan's rate; wait so many microseconds.
+    Rate(Allowance),
+    /// The key has sent more requests than its own rate.
+    KeyRate(Allowance),
+    /// As many requests of the account are being served as its plan allows.
+    Crowded(u32),
+    /// The account may not write or query any more.
+    Halted(Halt),
     /// It could not be found out.
     Store(StoreError),
 }

@@ -1,9 +1,15 @@
 use core::net::IpAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, Denial, Network, Permission, Permissions};
+use crate::{
+    AccountId, Denial, Network, Permission, Permissions, Tenant, Turn, Work, throttle::OwnRate,
+    token::Scope,
+};
 
 /// What the holder of a credential may do. Made when a key is loaded, shared by its requests; another
 /// host can be handed one, encoded, by a gatekeeper it trusts.
@@ -23,6 +29,14 @@ pub struct Grant {
     pub networks: Vec<Network>,
     /// Until when, milliseconds since 1970.
     pub expires_at: Option<u64>,
+    /// What it is limited to, if it is a scoped token's.
+    pub scope: Option<Scope>,
+    /// What all keys of the account share. A grant that came from another host has a fresh one.
+    #[serde(skip)]
+    pub(crate) tenant: Arc<Tenant>,
+    /// How fast the key may send. A key's tokens share its bucket.
+    #[serde(skip)]
+    pub(crate) own_rate: Option<OwnRate>,
     /// When it was used last, milliseconds since 1970.
     #[serde(skip)]
     pub(crate) last_used_at: AtomicU64,
@@ -40,6 +54,9 @@ impl Grant {
             prefixes: Vec::new(),
             networks: Vec::new(),
             expires_at: None,
+            scope: None,
+            tenant: Arc::default(),
+            own_rate: None,
             last_used_at: 0.into(),
         }
     }
@@ -77,11 +94,43 @@ impl Grant {
     /// Whether it reaches a namespace, by the name the client uses.
     #[must_use]
     pub fn reaches(&self, namespace: &str) -> bool {
+        let in_scope = |scope: &Scope| scope.namespace == namespace;
+        if !self.scope.as_ref().is_none_or(in_scope) {
+            return false;
+        }
         self.prefixes.is_empty()
             || self
                 .prefixes
                 .iter()
                 .any(|prefix| namespace.starts_with(&**prefix))
+    }
+
+    /// What all keys of the account share.
+    #[must_use]
+    pub fn tenant(&self) -> &Tenant {
+        &self.tenant
+    }
+
+    /// Lets a request in at `now_micros`, a time that never goes back, in the month that `month` says. It
+    /// counts until the turn is dropped.
+    ///
+    /// # Errors
+    /// Why it has to wait or cannot be done.
+    pub fn enter(
+        &self,
+        work: Work,
+        now_micros: u64,
+        month: impl FnOnce() -> u32,
+    ) -> Result<Turn, Denial> {
+        if let Some(own) = &self.own_rate {
+            own.take(now_micros).map_err(Denial::KeyRate)?;
+        }
+        self.tenant.enter(work, now_micros, month)
+    }
+
+    /// Requests a second that the key may send, if limited.
+    pub(crate) fn requests_per_second(&self) -> Option<u32> {
+        self.own_rate.as_ref().map(OwnRate::per_second)
     }
 
     /// When it was used last, milliseconds since 1970; 0: never.
@@ -92,9 +141,10 @@ impl Grant {
     /// Who it is, in the audit log.
     #[must_use]
     pub fn actor(&self) -> String {
-        match self.key {
-            0 => "root".to_owned(),
-            number => format!("key:{number}"),
+        match (self.key, &self.scope) {
+            (0, _) => "root".to_owned(),
+            (number, None) => format!("key:{number}"),
+            (number, Some(_)) => format!("token of key:{number}"),
         }
     }
 }

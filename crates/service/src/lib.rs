@@ -15,18 +15,26 @@ mod account;
 mod account_id;
 mod accounts;
 mod audit;
+pub mod calendar;
+mod collect;
 mod error;
 mod gatekeeper;
 mod grant;
 pub mod key_text;
 mod network;
 mod permission;
+mod plan;
 mod ports;
 pub mod roles;
 pub mod rows;
+mod tenant;
+pub mod throttle;
+pub mod token;
 
 pub use self::{
-    account::{Account, ApiKey, By, Issued, KeyChange, NewKey, RoleEntry},
+    account::{
+        Account, ApiKey, Balance, By, Issued, KeyChange, NewKey, RoleEntry, UsageLine, UsageQuery,
+    },
     account_id::AccountId,
     accounts::{Accounts, NewAccount, RootKey},
     audit::{AuditFault, AuditPage, verify_chain},
@@ -35,6 +43,8 @@ pub use self::{
     grant::Grant,
     network::Network,
     permission::{Permission, Permissions},
+    plan::{Catalogue, Plan, Prices, Units},
     ports::{Entropy, Ports},
     rows::{audit::Entry as AuditEntry, profile::Profile},
+    tenant::{Halt, Tenant, Terms, Turn, Work},
 };

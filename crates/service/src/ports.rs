@@ -4,6 +4,8 @@ use std::{fmt, sync::Arc};
 
 use quartz_core::Clock;
 
+use crate::Catalogue;
+
 /// Random bytes that nobody can guess.
 pub trait Entropy: Send + Sync + 'static {
     /// Fills `bytes`.
@@ -15,6 +17,8 @@ pub trait Entropy: Send + Sync + 'static {
 pub struct Ports {
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// The plans.
+    pub plans: Arc<Catalogue>,
     /// Randomness.
     pub entropy: Arc<dyn Entropy>,
 }

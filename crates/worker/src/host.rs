@@ -40,6 +40,7 @@ pub(crate) fn accounts(store: Arc<dyn Store>, root: RootKey) -> Result<Accounts,
     let ports = Ports {
         clock: Arc::new(JsClock),
         entropy: Arc::new(JsEntropy),
+        plans: Arc::default(),
     };
     let accounts = Accounts::new(store, ports, root).now_or_never();
     Ok(accounts.ok_or_else(not_ready)??)

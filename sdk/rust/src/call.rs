@@ -180,6 +180,19 @@ impl Call {
         client.transport.send(&outgoing).await?.json()
     }
 
+    /// Sends a change that must not be done twice: it is not repeated, whatever comes of it.
+    pub(crate) async fn send_json_once<A: DeserializeOwned>(
+        mut self,
+        body: &impl Serialize,
+    ) -> Result<A> {
+        self.header("content-type", "application/json");
+        let body = serde_json::to_vec(body)
+            .map_err(|error| Error::Invalid(format!("not a JSON value: {error}")))?;
+        let client = self.client.clone();
+        let outgoing = self.into_outgoing(body)?;
+        client.transport.attempt(&outgoing).await?.json()
+    }
+
     /// The first fault is the one to report.
     fn fault(&mut self, error: Error) {
         if self.url.is_ok() {

@@ -66,9 +66,15 @@ mod kv;
 mod lines;
 mod list;
 mod namespace;
+mod service;
 mod tls;
 mod transport;
 
+pub use quartz_api::{
+    Account, AccountList, ApiKey, ApiKeyList, AuditEntry, AuditList, Billing, CreateAccount,
+    CreateApiKey, CreatedAccount, IssuedKey, UpdateAccount, UsageLine, UsageMeters, UsageReport,
+    Whoami,
+};
 pub use quartz_api::{
     BatchOperation, BatchRequest, BatchResponse, DeleteRequest, DeleteResponse, Durability,
     ErrorCode, Explanation, FetchRequest, FetchResponse, ImportResponse, Include, IndexedFields,

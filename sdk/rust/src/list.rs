@@ -20,15 +20,15 @@ pub trait Page: DeserializeOwned + Send + 'static + sealed::Sealed {
     fn into_parts(self) -> (Vec<Self::Item>, Option<String>);
 }
 
-mod sealed {
+pub(crate) mod sealed {
     pub trait Sealed {}
 }
 
 macro_rules! page {
     ($page:ident, $entries:ident, $item:ident) => {
-        impl sealed::Sealed for $page {}
+        impl $crate::list::sealed::Sealed for $page {}
 
-        impl Page for $page {
+        impl $crate::list::Page for $page {
             type Item = $item;
 
             fn into_parts(self) -> (Vec<$item>, Option<String>) {
@@ -37,6 +37,7 @@ macro_rules! page {
         }
     };
 }
+pub(crate) use page;
 
 page!(KeyList, records, KeyEntry);
 page!(RecordList, records, StoredRecord);

@@ -116,7 +116,8 @@ impl Transport {
             .await
     }
 
-    async fn attempt(&self, request: &Outgoing) -> Result<Answer> {
+    /// Sends once.
+    pub(crate) async fn attempt(&self, request: &Outgoing) -> Result<Answer> {
         let url = request.url.as_str();
         let sent = self
             .http

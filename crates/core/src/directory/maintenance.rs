@@ -131,6 +131,19 @@ impl Directory {
         Ok(())
     }
 
+    /// The open namespaces that are wanted, by name.
+    #[must_use]
+    pub fn open_namespaces(&self, wanted: impl Fn(&str) -> bool) -> Vec<(String, Namespace)> {
+        let open = self
+            .shared
+            .open
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        let open = open.iter().filter(|(name, _)| wanted(name));
+        open.map(|(name, namespace)| (name.clone(), namespace.clone()))
+            .collect()
+    }
+
     fn handles(&self) -> Vec<Namespace> {
         let open = self
             .shared

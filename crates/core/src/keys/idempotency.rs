@@ -87,6 +87,7 @@ impl Entry {
             outcomes,
             next,
             replayed: true,
+            units: 0,
         };
         Ok(Self {
             fingerprint,
@@ -123,7 +124,7 @@ mod tests {
             bytes in prop::collection::vec(0..6_u8, 0..9),
         ) {
             let outcomes = bytes.into_iter().map(|byte| outcome(byte).unwrap()).collect();
-            let written = Written { version, outcomes, next, replayed: true };
+            let written = Written { version, outcomes, next, replayed: true, units: 0 };
             let entry = Entry { fingerprint, expires_at, written };
             assert_eq!(Entry::decode(entry.encode().into()).unwrap(), entry);
         }

@@ -21,6 +21,7 @@
 //! | `Cluster` | cluster | centroid |
 //! | `Codes` | cluster, block | 32 members with their one-bit codes |
 //! | `Calibration` | - | what searches for the namespace's own vectors needed |
+//! | `Usage` | hour, API key | what it used |
 //!
 //! The directory's own rows (format version, catalog, tombstones) are in [`catalog`].
 
@@ -40,6 +41,7 @@ pub mod record;
 pub mod set;
 pub mod sketch;
 pub mod term;
+pub mod usage;
 pub mod value;
 pub mod vector;
 
@@ -66,7 +68,8 @@ pub enum Kind {
     Place = 0x0D,
     Cluster = 0x0E,
     Codes = 0x0F,
-    Calibration = 0x10,
+    Usage = 0x10,
+    Calibration = 0x11,
 }
 
 impl Kind {

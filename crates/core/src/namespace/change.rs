@@ -18,6 +18,8 @@ pub struct Write {
     pub durability: Durability,
     /// Makes a repeat of the write answer what the first one did.
     pub idempotency: Option<Idempotency>,
+    /// Number of the API key that pays; `None`: nobody does, and nothing is counted.
+    pub payer: Option<u32>,
 }
 
 impl From<Change> for Write {
@@ -26,6 +28,7 @@ impl From<Change> for Write {
             change,
             durability: Durability::Disk,
             idempotency: None,
+            payer: None,
         }
     }
 }
@@ -219,6 +222,8 @@ pub struct Written {
     pub next: Option<u32>,
     /// Whether an earlier write with the same idempotency key did this.
     pub replayed: bool,
+    /// Write units that the payer was charged.
+    pub units: u64,
 }
 
 impl Written {

@@ -5,7 +5,7 @@ use std::{
 
 use super::{
     Action, Change, Config, Contents, Expiry, Idempotency, Operation, Outcome, Patch, Precondition,
-    State, Write, Written, state::due_idempotency_keys, view::id_of,
+    State, Write, Written, metering::write_units, state::due_idempotency_keys, view::id_of,
 };
 use crate::{
     error::{Error, Result},
@@ -19,6 +19,7 @@ use crate::{
     },
     record::{Metadata, Value},
     store::{ScanLimit, StoreError},
+    usage::{ByPayer, Usage, charge},
     vector::Precision,
 };
 
@@ -38,6 +39,10 @@ pub(super) struct Group {
     pub(super) swept: bool,
     /// Clusters of the vector index to look after.
     pub(super) tended: usize,
+    /// What the group's payers have used.
+    pub(super) used: ByPayer,
+    /// Units of the write being decided.
+    units: u64,
     /// What the write being decided has replaced, to put back if it is refused.
     undo: Vec<(String, Option<Arc<Draft>>)>,
 }
@@ -94,6 +99,8 @@ impl Group {
             forgotten: Vec::new(),
             swept: false,
             tended: 0,
+            used: Vec::new(),
+            units: 0,
             undo: Vec::new(),
         }
     }
@@ -111,8 +118,13 @@ impl Group {
         }
         let meta_before = self.meta.clone();
         self.undo.clear();
+        self.units = 0;
         match self.change(write.change).await {
-            Ok(written) => {
+            Ok(mut written) => {
+                if let Some(payer) = write.payer {
+                    written.units = self.units;
+                    charge(&mut self.used, payer, Usage::write(self.units));
+                }
                 if let Some(idempotency) = write.idempotency {
                     self.remember(idempotency, &written);
                 }
@@ -300,6 +312,8 @@ impl Group {
             }
         };
         let after = after.map(|draft| Arc::new(Draft { version, ..draft }));
+        let dimension = self.meta.as_ref().and_then(|meta| meta.config.dimension);
+        self.units += write_units(&id, after.as_deref(), dimension);
         if let Some(pending) = self.records.get_mut(&id) {
             pending.changed = true;
             let replaced = std::mem::replace(&mut pending.after, after);
@@ -469,6 +483,7 @@ impl Group {
             expires_at: self.now + KEPT_MILLIS,
             written: Written {
                 replayed: true,
+                units: 0,
                 ..written.clone()
             },
         };

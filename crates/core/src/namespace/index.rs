@@ -43,6 +43,11 @@ pub(super) struct Indexed {
 pub(super) struct Pages(Vec<(u32, Option<Page>)>);
 
 impl Pages {
+    /// No page.
+    pub(super) const fn none() -> Self {
+        Self(Vec::new())
+    }
+
     pub(super) fn publish(self, base: &State, state: &State, cache: &VectorCache) {
         for (cluster, page) in self.0 {
             if let Some(index) = &base.index {

@@ -10,6 +10,7 @@ mod config;
 mod group;
 mod ids;
 mod index;
+mod metering;
 mod plan;
 mod query;
 mod state;
@@ -33,6 +34,7 @@ pub use self::{
         Precondition, Write, Written,
     },
     config::{Config, Description, IndexedFields, Partitions},
+    metering::{Metered, hour_of},
     query::{Answer, Effort, Match, Plan, PlanKind, Query, Target},
     view::{Key, ListPage, ListRange, View},
     writer::Writer,
@@ -46,6 +48,7 @@ use crate::{
     error::{Error, Result},
     keys::meta::Counts,
     store::Store,
+    usage,
 };
 
 /// Writes that wait at most before callers have to.
@@ -67,6 +70,10 @@ struct Shared {
     cache: VectorCache,
     state: ArcSwap<State>,
     closed: AtomicBool,
+    /// Reads that are to be stored with the next commit.
+    reads: usage::Pending,
+    /// Usage rows may have changed since they were last collected.
+    metered: AtomicBool,
 }
 
 /// What waits in the queue.
@@ -96,6 +103,8 @@ impl Namespace {
             cache,
             state: ArcSwap::from_pointee(state),
             closed: AtomicBool::new(false),
+            reads: usage::Pending::default(),
+            metered: AtomicBool::new(true),
         });
         let (queue, waiting) = mpsc::channel(QUEUE_LEN);
         let writer = Writer::new(Arc::clone(&shared), waiting);

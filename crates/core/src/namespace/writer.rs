@@ -10,12 +10,13 @@ use super::{
     Pending, Shared, State, Written,
     group::Group,
     index::{Indexed, Pages, index},
+    metering::add_rows,
     state::next_expiry,
 };
 use crate::{
     Clock,
     error::{Error, Result},
-    store::{BoxFuture, Durability, Overlay, StoreError},
+    store::{Batch, BoxFuture, Durability, Overlay, StoreError},
 };
 
 /// Writes decided together, at most. Bounds the memory of a commit together with the request limits.
@@ -200,6 +201,7 @@ impl Writer {
             .pages
             .publish(&commit.base, &state, &self.shared.cache);
         self.shared.state.store(Arc::new(state));
+        self.shared.metered.store(true, Ordering::Release);
         self.uncertain = false;
         Ok(())
     }
@@ -250,21 +252,39 @@ impl Decided {
 /// Turns a group into a commit; `None` if it changes nothing.
 async fn begin(
     shared: &Shared,
-    group: Group,
+    mut group: Group,
     durability: Durability,
 ) -> Result<Option<Commit<'_>>> {
     let base = Arc::clone(&group.base);
-    let Some(Indexed {
-        batch,
+    let (used, now) = (std::mem::take(&mut group.used), group.now);
+    let indexed = index(group, &shared.cache).await?;
+    // Usage alone is no reason to wait for the disk.
+    let durability = match &indexed {
+        Some(_) => durability,
+        None => Durability::Memory,
+    };
+    let is_usage_only = indexed.is_none();
+    let Indexed {
+        mut batch,
         mut state,
         pages,
         expiries_changed,
-    }) = index(group, &shared.cache).await?
-    else {
-        return Ok(None);
+    } = match indexed {
+        Some(indexed) => indexed,
+        None if base.meta.is_some() => Indexed {
+            batch: Batch::default(),
+            state: State::clone(&base),
+            pages: Pages::none(),
+            expiries_changed: false,
+        },
+        None => return Ok(None),
     };
     // All groups before this one are committed, so the published snapshot holds them.
     let below = Arc::clone(&shared.state.load().snapshot);
+    add_rows(shared, &*below, used, now, &mut batch).await?;
+    if is_usage_only && batch.is_empty() {
+        return Ok(None);
+    }
     state.snapshot = Arc::new(Overlay::new(below, &batch));
     if expiries_changed {
         // What is committed is acknowledged; an expiry that cannot be read is due until it can.

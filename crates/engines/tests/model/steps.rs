@@ -52,6 +52,7 @@ fn write() -> impl Strategy<Value = Write> {
             .filter(|_| !matches!(change, Change::Sweep { .. } | Change::Tend { .. })),
         change,
         durability: Durability::Disk,
+        payer: None,
     })
 }
 

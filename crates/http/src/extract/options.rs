@@ -141,6 +141,7 @@ impl WriteOptions {
             change,
             durability: self.durability,
             idempotency,
+            payer: None,
         }
     }
 }

@@ -18,6 +18,8 @@ pub(crate) struct Name {
     qualified: String,
     /// Where the part begins that the caller knows.
     own: usize,
+    payer: u32,
+    most_namespaces: Option<u32>,
 }
 
 impl Name {
@@ -31,6 +33,21 @@ impl Name {
         &self.qualified
     }
 
+    /// What stands before the names of the account's namespaces.
+    pub(crate) fn scope(&self) -> &str {
+        &self.qualified[..self.own]
+    }
+
+    /// Number of the API key that pays.
+    pub(crate) const fn payer(&self) -> u32 {
+        self.payer
+    }
+
+    /// Namespaces that the account may have.
+    pub(crate) const fn most_namespaces(&self) -> Option<u32> {
+        self.most_namespaces
+    }
+
     /// A name that the caller reaches.
     fn new(name: &str, parts: &Parts, app: &App) -> Result<Self> {
         check_namespace(name, app.limits.namespace_name_bytes)?;
@@ -41,7 +58,12 @@ impl Name {
         let mut qualified = grant.account.scope();
         let own = qualified.len();
         qualified.push_str(name);
-        Ok(Self { qualified, own })
+        Ok(Self {
+            qualified,
+            own,
+            payer: grant.key,
+            most_namespaces: grant.tenant().terms().and_then(|terms| terms.namespaces),
+        })
     }
 }
 

@@ -2,7 +2,10 @@ use axum::extract::State;
 use quartz_api::{
     BatchOperation, BatchRequest, BatchResponse, Limits, OperationKind, OperationResult,
 };
-use quartz_core::namespace::{Action, Change, Operation, Outcome, Precondition};
+use quartz_core::{
+    namespace::{Action, Change, Operation, Outcome, Precondition},
+    usage::Usage,
+};
 
 use super::{Reply, one_partition, write};
 use crate::{
@@ -13,7 +16,7 @@ use crate::{
     state::App,
 };
 
-refuses!(Refusals: InvalidRequest LimitExceeded DimensionMismatch VectorInvalid RecordNotFound
+refuses!(Refusals: BudgetExceeded InvalidRequest LimitExceeded DimensionMismatch VectorInvalid RecordNotFound
     SpansPartitions PreconditionFailed BodyTooLarge UnsupportedMediaType IdempotencyKeyReused StorageFull);
 
 /// Do several things at once
@@ -68,7 +71,8 @@ pub(crate) async fn batch(
     };
     Ok(Reply::json(&body)?
         .version(written.version)
-        .replayed(written.replayed))
+        .replayed(written.replayed)
+        .used(Usage::write(written.units)))
 }
 
 pub(crate) fn operations(request: BatchRequest, limits: &Limits) -> Result<Vec<Operation>> {

@@ -16,7 +16,7 @@ use crate::{
     state::App,
 };
 
-refuses!(Refusals: InvalidRequest LimitExceeded NamespaceConflict BodyTooLarge
+refuses!(Refusals: BudgetExceeded InvalidRequest LimitExceeded NamespaceConflict BodyTooLarge
     UnsupportedMediaType StorageFull);
 
 /// The configuration in the body; no body stands for `{}`.

@@ -2,13 +2,14 @@ use axum::extract::State;
 use quartz_api::{DeleteRequest, DeleteResponse, Limits};
 use quartz_core::{
     filter::Filter,
-    namespace::{Action, Change, Operation, Outcome, Precondition, View},
+    namespace::{Action, Change, Namespace, Operation, Outcome, Precondition, View},
     record::Parts,
+    usage::Usage,
 };
 
 use super::{Reply, existing, in_slices, pointed, slices::SLICE_RECORDS, write};
 use crate::{
-    extract::{Json, NamespacePath, WriteOptions, check_id},
+    extract::{Json, Name, NamespacePath, WriteOptions, check_id},
     filter,
     openapi::{NamespaceParams, WriteHeaders, refuses},
     problem::{Failure, Place, Result, from_core},
@@ -50,12 +51,13 @@ pub(crate) async fn delete(
     let point = |failure| pointed(failure, raw_filter.as_deref(), "filter");
     let target = parse(request, &app.limits)?;
     let namespace = existing(&app, &name).await?;
-    let (deleted, version, replayed) = if dry_run {
+    let (deleted, version, replayed, used) = if dry_run {
         let view = namespace.view();
         (
             count(&view, target).await.map_err(point)?,
             view.version(),
             false,
+            charged(&namespace, &name),
         )
     } else {
         match target {
@@ -71,6 +73,7 @@ pub(crate) async fn delete(
                     written.count(Outcome::Deleted),
                     written.version,
                     written.replayed,
+                    Usage::write(written.units),
                 )
             }
             Target::Where(filter) => {
@@ -81,7 +84,7 @@ pub(crate) async fn delete(
                 let sum = in_slices(&app, &name, &options, Outcome::Deleted, slice)
                     .await
                     .map_err(point)?;
-                (sum.count, sum.version, sum.replayed)
+                (sum.count, sum.version, sum.replayed, sum.used)
             }
         }
     };
@@ -90,7 +93,15 @@ pub(crate) async fn delete(
         dry_run,
         version,
     };
-    Ok(Reply::json(&body)?.version(version).replayed(replayed))
+    let reply = Reply::json(&body)?.version(version);
+    Ok(reply.replayed(replayed).used(used))
+}
+
+/// What counting costs.
+fn charged(namespace: &Namespace, name: &Name) -> Usage {
+    let used = Usage::read(0);
+    namespace.charge(name.payer(), used);
+    used
 }
 
 enum Target {

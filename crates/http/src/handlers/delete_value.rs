@@ -1,7 +1,10 @@
 use axum::extract::State;
 use http::StatusCode;
 use quartz_api::ErrorCode;
-use quartz_core::namespace::{Action, Change, Operation, Precondition};
+use quartz_core::{
+    namespace::{Action, Change, Operation, Precondition},
+    usage::Usage,
+};
 
 use super::{Reply, write};
 use crate::{
@@ -55,5 +58,8 @@ pub(crate) async fn delete_value(
     };
     let change = options.write(Change::Apply(vec![operation]));
     let written = write(&app, &namespace, change, Place::Request).await?;
-    Ok(reply.version(written.version).replayed(written.replayed))
+    Ok(reply
+        .version(written.version)
+        .replayed(written.replayed)
+        .used(Usage::write(written.units)))
 }

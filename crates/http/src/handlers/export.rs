@@ -7,13 +7,9 @@ use bytes::Bytes;
 use futures::stream;
 use http::HeaderValue;
 use quartz_api::{ErrorCode, StoredRecord};
-use quartz_core::{
-    Error,
-    namespace::{ListRange, View},
-    record::Parts,
-};
+use quartz_core::{Error, namespace::ListRange, record::Parts, usage::Usage};
 
-use super::{Reply, view};
+use super::{Reading, Reply, view};
 use crate::{
     convert::{Form, record_to_wire},
     extract::{NamespacePath, ReadOptions},
@@ -60,6 +56,10 @@ pub(crate) async fn export(
         )
     })?;
     let version = view.version();
+    view.charge(Usage {
+        requests: 1,
+        ..Usage::default()
+    });
     let walk = Walk {
         view,
         after: None,
@@ -77,7 +77,7 @@ pub(crate) async fn export(
 
 /// Where the export is. Holds one page at a time, and its place among the requests.
 struct Walk {
-    view: View,
+    view: Reading,
     after: Option<String>,
     done: bool,
     _place: Place,
@@ -108,6 +108,11 @@ impl Walk {
                 }
             }
             if !lines.is_empty() {
+                // The request itself was counted when it began.
+                self.view.charge(Usage {
+                    requests: 0,
+                    ..Usage::read(lines.len() as u64)
+                });
                 return Ok(Some((lines.into(), self)));
             }
         }

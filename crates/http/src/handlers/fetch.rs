@@ -75,5 +75,5 @@ pub(crate) async fn fetch(
         }
         body.records.push(record_to_wire(record, Form::Readable));
     }
-    Ok(Reply::json(&body)?.version(body.version))
+    view.answer(&body)
 }

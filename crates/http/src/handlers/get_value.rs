@@ -3,11 +3,11 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use http::{HeaderValue, StatusCode, header};
-use quartz_api::VERSION;
-use quartz_core::record::Parts;
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use quartz_api::{USAGE, VERSION};
+use quartz_core::{record::Parts, usage::Usage};
 
-use super::{Reply, view};
+use super::{Reply, usage_header, view};
 use crate::{
     convert::BYTES,
     extract::{KeyPath, ReadCondition, ReadOptions, etag},
@@ -65,10 +65,13 @@ pub(crate) async fn get_value(
     let tag = etag(record.version);
     if condition.knows(record.version) {
         let reply = Reply::empty(StatusCode::NOT_MODIFIED).version(version);
-        return Ok(reply.header("etag", tag).into_response());
+        let used = view.charge(Usage::read(0));
+        return Ok(reply.header("etag", tag).used(used).into_response());
     }
+    let used = view.charge(Usage::read(value.bytes.len() as u64));
     let mut response = Response::new(Body::from(value.bytes));
     let headers = response.headers_mut();
+    headers.extend(usage_header(used).map(|used| (HeaderName::from_static(USAGE), used)));
     headers.insert(header::CONTENT_TYPE, content_type(value.content_type));
     headers.insert(header::ETAG, tag);
     headers.insert(VERSION, version.into());

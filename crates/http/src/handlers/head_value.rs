@@ -4,6 +4,8 @@ use axum::{
 };
 use http::{HeaderValue, StatusCode};
 
+use quartz_core::usage::Usage;
+
 use super::{Reply, get_value::content_type, view};
 use crate::{
     extract::{KeyPath, ReadCondition, ReadOptions, etag},
@@ -56,12 +58,14 @@ pub(crate) async fn head_value(
         .map_err(|error| from_core(error, Place::Request).version(version))?
         .ok_or_else(|| Failure::record_not_found(&key).version(version))?;
     let tag = etag(entry.version);
+    let used = view.charge(Usage::read(0));
     if condition.knows(entry.version) {
         let reply = Reply::empty(StatusCode::NOT_MODIFIED).version(version);
-        return Ok(reply.header("etag", tag).into_response());
+        return Ok(reply.header("etag", tag).used(used).into_response());
     }
     Ok(Reply::empty(StatusCode::OK)
         .version(version)
+        .used(used)
         .header("etag", tag)
         .header("content-type", content_type(entry.content_type))
         .header("content-length", entry.size.into())

@@ -2,7 +2,10 @@ use axum::extract::{Request, State};
 use bytes::{Buf as _, Bytes, BytesMut};
 use http::header;
 use quartz_api::{ErrorCode, ImportResponse, Limits, Metadata, Vector};
-use quartz_core::namespace::{Action, Change, Expiry, Operation, Outcome, Precondition};
+use quartz_core::{
+    namespace::{Action, Change, Expiry, Operation, Outcome, Precondition},
+    usage::Usage,
+};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -19,7 +22,7 @@ use crate::{
     state::App,
 };
 
-refuses!(Refusals: InvalidRequest LimitExceeded DimensionMismatch VectorInvalid BodyTooLarge
+refuses!(Refusals: BudgetExceeded InvalidRequest LimitExceeded DimensionMismatch VectorInvalid BodyTooLarge
     UnsupportedMediaType StorageFull);
 
 /// A slice is written when its lines have this many bytes, however few they are.
@@ -103,12 +106,13 @@ pub(crate) async fn import(
             imported: 0,
             version: 0,
         },
+        used: Usage::default(),
     };
     while let Some((number, line)) = lines.next().await? {
         import.take(number, &line).await?;
     }
-    let body = import.finish().await?;
-    Ok(Reply::json(&body)?.version(body.version))
+    let (body, used) = import.finish().await?;
+    Ok(Reply::json(&body)?.version(body.version).used(used))
 }
 
 pub(crate) fn check_content_type(headers: &http::HeaderMap) -> Result<()> {
@@ -146,6 +150,7 @@ struct Import<'a> {
     line_numbers: Vec<u64>,
     bytes: usize,
     done: ImportResponse,
+    used: Usage,
 }
 
 impl Import<'_> {
@@ -169,16 +174,17 @@ impl Import<'_> {
         let written = written.map_err(|failure| self.place(failure))?;
         self.done.imported += written.count(Outcome::Created) + written.count(Outcome::Updated);
         self.done.version = written.version;
+        self.used.add(Usage::write(written.units));
         self.line_numbers.clear();
         self.bytes = 0;
         Ok(())
     }
 
-    async fn finish(mut self) -> Result<ImportResponse> {
+    async fn finish(mut self) -> Result<(ImportResponse, Usage)> {
         if !self.slice.is_empty() || self.done.version == 0 {
             self.write().await?;
         }
-        Ok(self.done)
+        Ok((self.done, self.used))
     }
 
     /// Turns `records[3].vector` into the line it is.

@@ -67,5 +67,5 @@ pub(crate) async fn list_keys(
         records: records.collect(),
         next_cursor: page.next.map(|id| list.cursor(&id)),
     };
-    Ok(Reply::json(&body)?.version(view.version()))
+    view.answer(&body)
 }

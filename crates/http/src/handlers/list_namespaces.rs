@@ -63,7 +63,9 @@ pub(crate) async fn list_namespaces(
         };
         let page = app.directory.list(&range).await;
         let page = page.map_err(|error| from_core(error, Place::Request))?;
-        namespaces.extend(page.items.into_iter().map(|entry| NamespaceSummary {
+        let own = |name: &str| caller.grant.reaches(&name[scope.len()..]);
+        let items = page.items.into_iter().filter(|entry| own(&entry.name));
+        namespaces.extend(items.map(|entry| NamespaceSummary {
             name: entry.name[scope.len()..].to_owned(),
             created_at: entry.created_at,
         }));
@@ -83,6 +85,15 @@ fn reached<'a>(asked: &'a str, grant: &'a Grant) -> Vec<&'a str> {
     if !asked.bytes().all(named) {
         // No name begins so. In the directory, names of other accounts may.
         return Vec::new();
+    }
+    if let Some(scope) = &grant.scope {
+        // The one namespace, and others that begin as it does are left out after.
+        return Vec::from_iter(
+            scope
+                .namespace
+                .starts_with(asked)
+                .then_some(&*scope.namespace),
+        );
     }
     if grant.prefixes.is_empty() {
         return vec![asked];

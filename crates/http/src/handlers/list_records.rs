@@ -67,7 +67,7 @@ pub(crate) async fn list_records(
         records: records.collect(),
         next_cursor: page.next.map(|id| list.cursor(&id)),
     };
-    Ok(Reply::json(&body)?.version(view.version()))
+    view.answer(&body)
 }
 
 /// The parts named in a parameter, separated by commas.

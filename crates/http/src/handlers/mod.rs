@@ -27,6 +27,7 @@ mod target;
 
 pub(crate) use self::reply::Reply;
 use self::{
+    reply::usage_header,
     slices::in_slices,
-    target::{existing, one_partition, pointed, view, write},
+    target::{Reading, existing, one_partition, pointed, view, write},
 };

@@ -7,6 +7,7 @@ use http::{StatusCode, header};
 use quartz_core::{
     namespace::{Action, Change, Operation, Outcome},
     record::Value,
+    usage::Usage,
 };
 
 use super::{Reply, write};
@@ -22,7 +23,7 @@ use crate::{
     state::App,
 };
 
-refuses!(Refusals: InvalidRequest LimitExceeded PreconditionFailed BodyTooLarge
+refuses!(Refusals: BudgetExceeded InvalidRequest LimitExceeded PreconditionFailed BodyTooLarge
     UnsupportedMediaType IdempotencyKeyReused StorageFull);
 
 /// The body of a `PUT`, any bytes.
@@ -123,5 +124,6 @@ pub(crate) async fn put_value(
     Ok(Reply::empty(status)
         .version(written.version)
         .header("etag", etag(written.version))
-        .replayed(written.replayed))
+        .replayed(written.replayed)
+        .used(Usage::write(written.units)))
 }

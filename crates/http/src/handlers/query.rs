@@ -1,9 +1,16 @@
 use axum::extract::State;
-use quartz_api::{Explanation, Limits, Plan, PlanKind, QueryRequest, QueryResponse};
-use quartz_core::namespace::{Effort, PlanKind as CorePlanKind, Query, Target};
+use quartz_api::{ErrorCode, Explanation, Limits, Plan, PlanKind, QueryRequest, QueryResponse};
+use quartz_core::{
+    filter::Filter,
+    namespace::{Effort, PlanKind as CorePlanKind, Query, Target},
+    usage::Usage,
+};
+
+use quartz_service::Denial;
 
 use super::{Reply, pointed, view};
 use crate::{
+    auth::{Caller, refused},
     convert::{match_to_wire, parts_of, vector},
     extract::{Json, NamespacePath, ReadOptions, check_id},
     filter,
@@ -12,7 +19,7 @@ use crate::{
     state::App,
 };
 
-refuses!(Refusals: InvalidRequest LimitExceeded DimensionMismatch VectorInvalid FilterInvalid
+refuses!(Refusals: BudgetExceeded InvalidRequest LimitExceeded DimensionMismatch VectorInvalid FilterInvalid
     FieldNotIndexed NamespaceNotFound RecordNotFound VectorMissing VersionNotReached
     BodyTooLarge UnsupportedMediaType);
 
@@ -43,6 +50,7 @@ pub(crate) const DEFAULT_TOP_K: usize = 10;
 pub(crate) async fn query(
     State(app): State<App>,
     NamespacePath(name): NamespacePath,
+    caller: Caller,
     options: ReadOptions,
     Json { value: request, .. }: Json<QueryRequest>,
 ) -> Result<Reply> {
@@ -51,7 +59,12 @@ pub(crate) async fn query(
         .explain
         .unwrap_or(false)
         .then(|| app.host.monotonic_micros());
-    let query = parse(request, &app.limits)?;
+    let mut query = parse(request, &app.limits)?;
+    if let Some(scope) = &caller.grant.scope
+        && !scope.filter.is_empty()
+    {
+        narrow(&mut query, &scope.filter, &app.limits)?;
+    }
     let view = view(&app, &name, options).await?;
     let answer = view.query(&query).await.map_err(|error| {
         let failure = from_core(error, Place::Request).version(view.version());
@@ -81,7 +94,24 @@ pub(crate) async fn query(
             micros: app.host.monotonic_micros().saturating_sub(started),
         }),
     };
-    Ok(Reply::json(&body)?.version(answer.version))
+    let used = view.charge(Usage::query(query.top_k as u64));
+    Ok(Reply::json(&body)?.version(answer.version).used(used))
+}
+
+/// Makes a query find only what a scoped token's filter lets through, whatever it asks for.
+fn narrow(query: &mut Query, filter: &str, limits: &Limits) -> Result<()> {
+    if matches!(query.target, Target::Record(_)) {
+        // Its vector may be that of a record the token does not reach.
+        return Err(refused(Denial::Filtered));
+    }
+    let unusable = |failure: Failure| {
+        let detail = format!("the filter of the scoped token: {}", failure.detail);
+        Failure::new(ErrorCode::FilterInvalid, detail)
+    };
+    let own = filter::parse_text(filter, limits).map_err(unusable)?;
+    let asked = query.filter.take();
+    query.filter = Some(Filter::All(asked.into_iter().chain([own]).collect()));
+    Ok(())
 }
 
 fn parse(request: QueryRequest, limits: &Limits) -> Result<Query> {

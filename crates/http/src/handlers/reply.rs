@@ -1,9 +1,10 @@
 use axum::{
-    body::Body,
+    body::{Body, HttpBody as _},
     response::{IntoResponse, Response},
 };
 use http::{HeaderValue, StatusCode, header};
-use quartz_api::{IDEMPOTENCY_REPLAYED, VERSION};
+use quartz_api::{IDEMPOTENCY_REPLAYED, USAGE, VERSION};
+use quartz_core::usage::Usage;
 use serde::Serialize;
 
 use crate::problem::{Failure, Result};
@@ -53,10 +54,41 @@ impl Reply {
         self.header(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"))
     }
 
+    /// Tells what a plan has a price for.
+    pub(super) fn used(self, used: Usage) -> Self {
+        match usage_header(used) {
+            Some(value) => self.header(USAGE, value),
+            None => self,
+        }
+    }
+
+    /// Bytes of the body.
+    pub(super) fn bytes(&self) -> u64 {
+        self.0.body().size_hint().exact().unwrap_or(0)
+    }
+
     pub(crate) fn header(mut self, name: &'static str, value: HeaderValue) -> Self {
         self.0.headers_mut().insert(name, value);
         self
     }
+}
+
+/// `Quartz-Usage`, as `read_units=2`; `None` where nothing has a price.
+pub(super) fn usage_header(used: Usage) -> Option<HeaderValue> {
+    // By far the most answers.
+    if used.read_units == 1 && used.write_units == 0 && used.query_units == 0 {
+        return Some(HeaderValue::from_static("read_units=1"));
+    }
+    let parts = [
+        ("write_units", used.write_units),
+        ("read_units", used.read_units),
+        ("query_units", used.query_units),
+    ];
+    let parts = parts.iter().filter(|(_, units)| *units > 0);
+    let text: Vec<_> = parts
+        .map(|(name, units)| format!("{name}={units}"))
+        .collect();
+    (!text.is_empty()).then(|| HeaderValue::try_from(text.join(", ")).ok())?
 }
 
 impl IntoResponse for Reply {

@@ -1,4 +1,7 @@
-use quartz_core::namespace::{Change, Outcome};
+use quartz_core::{
+    namespace::{Change, Outcome},
+    usage::Usage,
+};
 
 use super::write;
 use crate::{
@@ -16,6 +19,8 @@ pub(super) struct Sum {
     pub(super) count: u64,
     /// Version of the last slice.
     pub(super) version: u64,
+    /// What all slices have used.
+    pub(super) used: Usage,
     /// Whether every slice was done by an earlier request.
     pub(super) replayed: bool,
 }
@@ -32,6 +37,7 @@ pub(super) async fn in_slices(
     let mut sum = Sum {
         count: 0,
         version: 0,
+        used: Usage::default(),
         replayed: true,
     };
     let mut next = None;
@@ -49,6 +55,7 @@ pub(super) async fn in_slices(
             })?;
         sum.count += written.count(counted);
         sum.version = written.version;
+        sum.used.add(Usage::write(written.units));
         sum.replayed &= written.replayed;
         next = written.next;
         if next.is_none() {

@@ -1,12 +1,15 @@
 //! From the name in the path to the namespace.
 
+use quartz_api::ErrorCode;
 use quartz_core::{
     Error,
-    namespace::{Change, Namespace, View, Write, Written},
+    namespace::{Change, ListRange, Namespace, View, Write, Written},
+    usage::Usage,
 };
 
 use serde_json::value::RawValue;
 
+use super::Reply;
 use crate::{
     extract::{Name, ReadOptions},
     filter,
@@ -25,14 +28,49 @@ pub(super) async fn existing(app: &App, name: &Name) -> Result<Namespace> {
     namespace.ok_or_else(|| Failure::namespace_not_found(name.own()))
 }
 
+/// A view of a namespace whose reads are paid for.
+pub(super) struct Reading {
+    view: View,
+    namespace: Namespace,
+    payer: u32,
+}
+
+impl Reading {
+    /// Counts what was read.
+    pub(super) fn charge(&self, used: Usage) -> Usage {
+        self.namespace.charge(self.payer, used);
+        used
+    }
+
+    /// An answer of records, paid by its size.
+    pub(super) fn answer<T: serde::Serialize>(&self, body: &T) -> Result<Reply> {
+        let reply = Reply::json(body)?;
+        let used = self.charge(Usage::read(reply.bytes()));
+        Ok(reply.version(self.version()).used(used))
+    }
+}
+
+impl std::ops::Deref for Reading {
+    type Target = View;
+
+    fn deref(&self) -> &View {
+        &self.view
+    }
+}
+
 /// A view of the namespace, which must be there and as new as the reader demands.
-pub(super) async fn view(app: &App, name: &Name, options: ReadOptions) -> Result<View> {
-    let view = existing(app, name).await?.view();
+pub(super) async fn view(app: &App, name: &Name, options: ReadOptions) -> Result<Reading> {
+    let namespace = existing(app, name).await?;
+    let view = namespace.view();
     if !view.exists() {
         return Err(Failure::namespace_not_found(name.own()));
     }
     options.check(&view)?;
-    Ok(view)
+    Ok(Reading {
+        view,
+        namespace,
+        payer: name.payer(),
+    })
 }
 
 /// Does a write in the namespace, which it may create.
@@ -40,6 +78,10 @@ pub(super) async fn view(app: &App, name: &Name, options: ReadOptions) -> Result
 /// A namespace that is deleted while the write waits is asked for once more; a large write is not
 /// copied for that rare case and gets 503.
 pub(super) async fn write(app: &App, name: &Name, write: Write, place: Place) -> Result<Written> {
+    let write = Write {
+        payer: Some(name.payer()),
+        ..write
+    };
     let is_small = match &write.change {
         Change::Apply(operations) => operations.len() <= SPARE_OPERATIONS,
         _ => true,
@@ -96,6 +138,31 @@ pub(super) fn pointed(failure: Failure, raw: Option<&RawValue>, parent: &str) ->
 }
 
 async fn open_or_create(app: &App, name: &Name) -> Result<Namespace> {
+    let failed = |error| from_core(error, Place::Request);
+    if let Some(most) = name.most_namespaces()
+        && app
+            .directory
+            .open(name.qualified())
+            .await
+            .map_err(failed)?
+            .is_none()
+    {
+        let range = ListRange {
+            prefix: name.scope().to_owned(),
+            after: None,
+            limit: most.max(1) as usize,
+        };
+        let page = app.directory.list(&range).await.map_err(failed)?;
+        if page.items.len() >= most as usize {
+            return Err(Failure::new(
+                ErrorCode::QuotaExceeded,
+                format!(
+                    "the account's plan allows {most} namespaces (namespaces): delete one or take \
+                     another plan"
+                ),
+            ));
+        }
+    }
     let namespace = app.directory.open_or_create(name.qualified()).await;
-    namespace.map_err(|error| from_core(error, Place::Request))
+    namespace.map_err(failed)
 }

@@ -1,6 +1,9 @@
 use axum::extract::State;
 use quartz_api::{Limits, UpdateRequest, UpdateResponse};
-use quartz_core::namespace::{Action, Change, Operation, Outcome, Patch, Precondition};
+use quartz_core::{
+    namespace::{Action, Change, Operation, Outcome, Patch, Precondition},
+    usage::Usage,
+};
 
 use super::{Reply, existing, in_slices, pointed, slices::SLICE_RECORDS, write};
 use crate::{
@@ -12,7 +15,7 @@ use crate::{
     state::App,
 };
 
-refuses!(Refusals: InvalidRequest LimitExceeded DimensionMismatch VectorInvalid FilterInvalid
+refuses!(Refusals: BudgetExceeded InvalidRequest LimitExceeded DimensionMismatch VectorInvalid FilterInvalid
     FieldNotIndexed NamespaceNotFound RecordNotFound PreconditionFailed BodyTooLarge
     UnsupportedMediaType IdempotencyKeyReused StorageFull);
 
@@ -47,7 +50,7 @@ pub(crate) async fn update(
     let raw_filter = request.filter.clone();
     let work = parse(request, &app.limits)?;
     existing(&app, &name).await?;
-    let (updated, version, replayed) = match work {
+    let (updated, version, replayed, used) = match work {
         Work::One(operation) => {
             let change = options.write(Change::Apply(vec![operation]));
             let written = write(&app, &name, change, Place::Request).await?;
@@ -55,6 +58,7 @@ pub(crate) async fn update(
                 written.count(Outcome::Updated),
                 written.version,
                 written.replayed,
+                Usage::write(written.units),
             )
         }
         Work::Where(filter, patch) => {
@@ -67,11 +71,12 @@ pub(crate) async fn update(
             let sum = in_slices(&app, &name, &options, Outcome::Updated, slice)
                 .await
                 .map_err(|failure| pointed(failure, raw_filter.as_deref(), "filter"))?;
-            (sum.count, sum.version, sum.replayed)
+            (sum.count, sum.version, sum.replayed, sum.used)
         }
     };
     let body = UpdateResponse { updated, version };
-    Ok(Reply::json(&body)?.version(version).replayed(replayed))
+    let reply = Reply::json(&body)?.version(version);
+    Ok(reply.replayed(replayed).used(used))
 }
 
 enum Work {

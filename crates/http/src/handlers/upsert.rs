@@ -6,6 +6,7 @@ use quartz_core::{
     Error,
     filter::Filter,
     namespace::{Action, Change, Operation, Outcome, Precondition},
+    usage::Usage,
 };
 
 use super::{Reply, one_partition, pointed, write};
@@ -18,7 +19,7 @@ use crate::{
     state::App,
 };
 
-refuses!(Refusals: InvalidRequest LimitExceeded DimensionMismatch VectorInvalid FilterInvalid
+refuses!(Refusals: BudgetExceeded InvalidRequest LimitExceeded DimensionMismatch VectorInvalid FilterInvalid
     FieldNotIndexed SpansPartitions PreconditionFailed BodyTooLarge UnsupportedMediaType IdempotencyKeyReused
     StorageFull);
 
@@ -83,7 +84,8 @@ pub(crate) async fn upsert(
     };
     Ok(Reply::json(&body)?
         .version(written.version)
-        .replayed(written.replayed))
+        .replayed(written.replayed)
+        .used(Usage::write(written.units)))
 }
 
 /// A condition is judged by the records themselves, but keeps to the indexed fields as every other

@@ -17,17 +17,17 @@ use futures::{
     FutureExt as _,
     future::{BoxFuture, Either, poll_immediate, select},
 };
-use http::{HeaderValue, header};
+use http::{HeaderValue, Method, header};
 use quartz_api::{ErrorCode, REQUEST_ID};
-use quartz_service::{Admission, Denial, Knock};
+use quartz_service::{Admission, Denial, Grant, Knock, Turn};
 use tower::{Layer, Service};
 use tracing::{Instrument as _, field};
 
 use super::{lingering::Rest, request_id::request_id, route_metrics::RouteTable};
 use crate::{
-    access::Access,
+    access::{Access, work},
     auth::{self, Admitted, Caller, ClientAddress},
-    problem::{Failure, Result},
+    problem::{Failure, Result, rate_headers},
     state::{App, Host, Place},
 };
 
@@ -116,12 +116,12 @@ where
                 Handling::Later(Box::pin(async move {
                     let admission = Admission::Ready(looked_up.await);
                     let route = route.as_ref().map(MatchedPath::as_str);
-                    let place = edge.enter(&mut request, route, Some(admission), &id)?;
-                    Ok((place, inner.call(request)))
+                    let inside = edge.enter(&mut request, route, Some(admission), &id)?;
+                    Ok((inside, inner.call(request)))
                 }))
             }
             Ok(admission) => match edge.enter(&mut request, route, admission, &id) {
-                Ok(place) => Handling::Now(Ok((place, self.inner.call(request)))),
+                Ok(inside) => Handling::Now(Ok((inside, self.inner.call(request)))),
                 Err(failure) => Handling::Now(Err(failure)),
             },
             Err(failure) => Handling::Now(Err(failure)),
@@ -133,15 +133,17 @@ where
                     Handling::Now(entered) => entered,
                     Handling::Later(looked_up) => looked_up.await,
                 };
-                let (place, handler, most) = match entered {
-                    Ok((place, handler)) => (place, Ok(handler), edge.app.limits.body_bytes),
+                let (inside, handler, most) = match entered {
+                    Ok((inside, handler)) => (inside, Ok(handler), edge.app.limits.body_bytes),
                     Err(failure) => (None, Err(failure), DISCARD_BYTES),
                 };
-                let response = match handler {
+                let mut response = match handler {
                     Ok(handler) => unpanicked(handler).await,
                     Err(failure) => Err(failure),
                 };
-                drop(place);
+                if let Some(inside) = inside {
+                    inside.leave(&edge.app, (&method, route_of(&matched)), &mut response);
+                }
                 if is_failure(&response)
                     && let Some(rest) = rest
                 {
@@ -168,8 +170,40 @@ where
 
 /// A request that is let in, or is still being looked up.
 enum Handling<F> {
-    Now(Result<(Option<Place>, F)>),
-    Later(BoxFuture<'static, Result<(Option<Place>, F)>>),
+    Now(Result<(Option<Inside>, F)>),
+    Later(BoxFuture<'static, Result<(Option<Inside>, F)>>),
+}
+
+/// What a request holds while it is served.
+struct Inside {
+    _place: Place,
+    turn: Turn,
+    caller: Caller,
+}
+
+impl Inside {
+    /// Gives everything back and tells what is left of the rate.
+    fn leave(self, app: &App, (method, route): (&Method, &str), response: &mut Result<Response>) {
+        let refused = match response {
+            Ok(response) => response.extensions().get(),
+            Err(failure) => Some(&*failure),
+        };
+        if refused.is_some_and(|failure| failure.code == ErrorCode::PermissionDenied) {
+            let (action, code) = (format!("{method} {route}"), ErrorCode::PermissionDenied);
+            app.accounts
+                .note_denial(&self.caller.by(), &action, code.as_str());
+        }
+        match (self.turn.allowance, response) {
+            (None, _) => {}
+            (Some(allowance), Ok(response)) => match response.extensions_mut().get_mut() {
+                Some(Failure {
+                    allowance: told, ..
+                }) => *told = Some(("account", allowance)),
+                None => rate_headers(response.headers_mut(), "account", &allowance),
+            },
+            (Some(allowance), Err(failure)) => failure.allowance = Some(("account", allowance)),
+        }
+    }
 }
 
 impl Edge {
@@ -193,6 +227,25 @@ impl Edge {
         })))
     }
 
+    /// Puts a denial into the audit log of the caller's account.
+    fn note_denial(
+        &self,
+        request: &Request,
+        route: Option<&str>,
+        grant: Arc<Grant>,
+        id: &HeaderValue,
+        failure: &Failure,
+    ) {
+        let caller = Caller {
+            grant,
+            address: address(request),
+            request_id: id.clone(),
+        };
+        let action = format!("{} {}", request.method(), route.unwrap_or("(no route)"));
+        let accounts = &self.app.accounts;
+        accounts.note_denial(&caller.by(), &action, failure.code.as_str());
+    }
+
     /// Lets an admitted request in, if it may do what it wants and there is a place.
     fn enter(
         &self,
@@ -200,23 +253,37 @@ impl Edge {
         route: Option<&str>,
         admission: Option<Admission>,
         id: &HeaderValue,
-    ) -> Result<Option<Place>> {
+    ) -> Result<Option<Inside>> {
         let grant = match admission {
             None => return Ok(None),
             Some(Admission::Ready(admitted)) => admitted.map_err(auth::refused)?,
             Some(Admission::Pending(_)) => return Err(auth::refused(Denial::Unknown)),
         };
-        self.access
-            .check(&grant, request.method(), route)
-            .map_err(auth::refused)?;
+        if let Err(denial) = self.access.check(&grant, request.method(), route) {
+            let failure = auth::refused(denial);
+            self.note_denial(request, route, grant, id, &failure);
+            return Err(failure);
+        }
+        let app = &self.app;
+        let turn = grant.enter(
+            work(request.method(), route),
+            app.host.monotonic_micros(),
+            || app.accounts.month(),
+        );
+        let turn = turn.map_err(auth::refused)?;
         let address = address(request);
-        request.extensions_mut().insert(Caller {
+        let caller = Caller {
             grant,
             address,
             request_id: id.clone(),
-        });
+        };
+        request.extensions_mut().insert(caller.clone());
         match self.app.gate.enter() {
-            Some(place) => Ok(Some(place)),
+            Some(place) => Ok(Some(Inside {
+                _place: place,
+                turn,
+                caller,
+            })),
             None => Err(Failure::new(
                 ErrorCode::TooManyRequests,
                 format!(
@@ -226,6 +293,10 @@ impl Edge {
             )),
         }
     }
+}
+
+fn route_of(matched: &Option<MatchedPath>) -> &str {
+    matched.as_ref().map_or("(no route)", MatchedPath::as_str)
 }
 
 fn address(request: &Request) -> Option<core::net::IpAddr> {

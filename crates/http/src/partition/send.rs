@@ -98,6 +98,7 @@ pub(super) fn failure(headers: &HeaderMap, body: &Bytes) -> Failure {
         code: problem.code,
         detail: problem.detail.into(),
         path: problem.path,
+        allowance: None,
         version,
     }
 }

@@ -10,14 +10,14 @@ use crate::{
 };
 
 /// An API with another account's owner.
-struct Tenant {
-    api: Api,
-    account: String,
+pub(crate) struct Tenant {
+    pub(crate) api: Api,
+    pub(crate) account: String,
     key: String,
 }
 
 impl Tenant {
-    fn of(api: &Api, name: &str) -> Self {
+    pub(crate) fn of(api: &Api, name: &str) -> Self {
         let created = api
             .post("/v1/accounts", &json!({"name": name}))
             .expect(201)
@@ -29,12 +29,12 @@ impl Tenant {
         }
     }
 
-    fn call(&self, method: &str, path: &str, body: &Value) -> Answer {
+    pub(crate) fn call(&self, method: &str, path: &str, body: &Value) -> Answer {
         call(&self.api, &self.key, method, path, body)
     }
 
     /// The text of a new key.
-    fn key(&self, new: &Value) -> String {
+    pub(crate) fn key(&self, new: &Value) -> String {
         text(&self.call("POST", "/v1/keys", new).expect(201).json()["key"])
     }
 }
@@ -43,7 +43,7 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap().to_owned()
 }
 
-fn call(api: &Api, key: &str, method: &str, path: &str, body: &Value) -> Answer {
+pub(crate) fn call(api: &Api, key: &str, method: &str, path: &str, body: &Value) -> Answer {
     let mut request = Request::builder().method(method).uri(path);
     request = request.header("authorization", format!("Bearer {key}"));
     let body = if body.is_null() {
@@ -280,7 +280,10 @@ fn the_life_of_a_key() {
         .iter()
         .map(|e| text(&e["action"]))
         .collect();
-    assert_eq!(actions, ["key.create", "key.rotate", "key.revoke"]);
+    assert_eq!(
+        actions,
+        ["key.create", "key.rotate", "key.revoke", "POST /v1/keys"]
+    );
     assert!(
         !log.to_string().contains(&key[10..]),
         "a key's text is in the log"
@@ -388,6 +391,43 @@ fn an_account_is_suspended_and_closed() {
             .code(),
         "conflict"
     );
+}
+
+#[test]
+fn denials_are_in_the_log() {
+    let api = Api::new();
+    let tenant = Tenant::of(&api, "Acme");
+    let reader = tenant.key(&json!({"name": "r", "role": "reader", "prefixes": ["a"]}));
+    call(&api, &reader, "GET", "/v1/keys", &Value::Null).expect(403);
+    call(&api, &reader, "GET", "/v1/namespaces/b", &Value::Null).expect(403);
+    let mut entries = tenant.call("GET", "/v1/audit", &Value::Null).ok()["entries"].clone();
+    let entries = entries.as_array_mut().unwrap();
+    let last: Vec<_> = entries
+        .iter()
+        .rev()
+        .take(2)
+        .map(|e| (text(&e["action"]), text(&e["outcome"])))
+        .collect();
+    let denied = || "permission_denied".to_owned();
+    assert_eq!(
+        last,
+        [
+            ("GET /v1/namespaces/{ns}".to_owned(), denied()),
+            ("GET /v1/keys".to_owned(), denied()),
+        ]
+    );
+    // A flood is counted, not kept.
+    for _ in 0..100 {
+        call(&api, &reader, "GET", "/v1/keys", &Value::Null).expect(403);
+    }
+    let log = tenant
+        .call("GET", "/v1/audit?limit=1000", &Value::Null)
+        .ok();
+    let entries = log["entries"].as_array().unwrap();
+    let last = entries.last().unwrap();
+    assert_eq!(last["action"], "denials.dropped");
+    assert!(text(&last["detail"]).starts_with("36 more"), "{last}");
+    assert_eq!(log["head_sequence"], entries.len());
 }
 
 #[test]

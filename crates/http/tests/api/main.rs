@@ -15,3 +15,5 @@ mod lines;
 mod partitions;
 mod records;
 mod support;
+mod tokens;
+mod usage;

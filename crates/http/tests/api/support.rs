@@ -15,7 +15,7 @@ use quartz_core::{
     store::{BoxFuture, MemoryStore},
 };
 use quartz_http::{ApiState, Host, router};
-use quartz_service::{Accounts, Entropy, Ports, RootKey};
+use quartz_service::{Accounts, Catalogue, Entropy, Ports, RootKey};
 use serde_json::Value;
 use tower::ServiceExt as _;
 
@@ -72,6 +72,8 @@ pub(crate) struct Setup {
     pub(crate) host: TestHost,
     pub(crate) concurrent_requests: usize,
     pub(crate) cors_origins: Vec<&'static str>,
+    pub(crate) plans: Arc<Catalogue>,
+    pub(crate) clock: Arc<ManualClock>,
 }
 
 impl Default for Setup {
@@ -81,6 +83,12 @@ impl Default for Setup {
             host: TestHost::default(),
             concurrent_requests: 100,
             cors_origins: Vec::new(),
+            clock: Arc::new(ManualClock::new(1_000_000)),
+            // Without limits: what is tested is not to be slowed.
+            plans: Arc::new(Catalogue {
+                default: "enterprise".into(),
+                ..Catalogue::default()
+            }),
         }
     }
 }
@@ -89,6 +97,7 @@ impl Default for Setup {
 #[derive(Clone)]
 pub(crate) struct Api {
     router: Router,
+    clock: Arc<ManualClock>,
 }
 
 #[derive(Debug)]
@@ -104,8 +113,9 @@ impl Api {
     }
 
     pub(crate) fn with(setup: Setup) -> Self {
+        let clock = Arc::clone(&setup.clock);
         let router = router(Self::state(setup), Router::new());
-        Self { router }
+        Self { router, clock }
     }
 
     pub(crate) fn into_router(self) -> Router {
@@ -115,12 +125,13 @@ impl Api {
     /// What a router is built from.
     pub(crate) fn state(setup: Setup) -> ApiState {
         let store = Arc::new(MemoryStore::default());
-        let clock = Arc::new(ManualClock::new(1_000_000));
+        let clock = Arc::clone(&setup.clock);
         #[expect(clippy::disallowed_methods, reason = "this host has threads")]
         let spawn = Arc::new(|future: BoxFuture<'static, ()>| {
             std::thread::spawn(move || block_on(future));
         });
         let ports = Ports {
+            plans: setup.plans,
             clock: clock.clone(),
             entropy: Arc::new(Counting::default()),
         };
@@ -140,6 +151,11 @@ impl Api {
                 .map(|origin| origin.parse().unwrap())
                 .collect(),
         }
+    }
+
+    /// Moves the time forward.
+    pub(crate) fn advance(&self, millis: u64) {
+        self.clock.advance(millis);
     }
 
     pub(crate) fn send(&self, request: Request<Body>) -> Answer {

@@ -1,5 +1,7 @@
 //! The command line. One command, one file.
 
+mod admin;
+mod audit;
 mod batch;
 mod completions;
 mod connect;
@@ -17,6 +19,7 @@ mod namespace;
 mod output;
 mod put;
 mod query;
+mod token;
 mod update;
 mod upsert;
 
@@ -76,6 +79,14 @@ enum Command {
     Import(import::Args),
     /// Write a namespace to a file: JSON Lines, Parquet or NumPy
     Export(export::Args),
+    /// Run the server's accounts: create, list, suspend, plans, usage
+    #[command(subcommand)]
+    Admin(admin::Command),
+    /// Make a short-lived token for one namespace, for a browser that is to search
+    Token(token::Args),
+    /// Export the audit log, or prove that none of it was changed
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Print a completion script for a shell
     Completions(completions::Args),
     /// Print the version
@@ -108,6 +119,9 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Namespace(command) => wait_for(namespace::run(command)),
         Command::Import(args) => wait_for(import::run(args)),
         Command::Export(args) => wait_for(export::run(args)),
+        Command::Admin(command) => wait_for(admin::run(command)),
+        Command::Token(args) => wait_for(token::run(args)),
+        Command::Audit(command) => wait_for(audit::run(command)),
         Command::Completions(args) => completions::run(&args),
         Command::Version => output::line(concat!("quartz ", env!("CARGO_PKG_VERSION"))),
     }
@@ -134,7 +148,7 @@ mod tests {
         for command in cli.get_subcommands() {
             let client = !matches!(
                 command.get_name(),
-                "serve" | "check" | "version" | "namespace"
+                "serve" | "check" | "version" | "namespace" | "admin" | "audit"
             );
             let help = command.clone().render_long_help().to_string();
             assert!(!client || help.contains("Examples:"), "{help}");

@@ -9,7 +9,12 @@ mod metrics;
 mod root_key;
 mod settings;
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context;
 use quartz_core::{
@@ -34,6 +39,9 @@ use self::{host::NativeHost, instrumented::InstrumentedStore, metrics::Metrics};
 const OWN_TASKS: u32 = 7;
 /// Pause between rounds of maintenance that had nothing more to do.
 const MAINTENANCE_PAUSE: Duration = Duration::from_secs(1);
+/// Pause between rounds in which accounts take over what their namespaces have counted. A crash loses
+/// the reads of at most so long.
+const COLLECT_PAUSE: Duration = Duration::from_secs(5);
 
 /// A server that runs in this process.
 pub(crate) struct Running {
@@ -57,6 +65,9 @@ impl Running {
         self.serving.await.context("the listener failed")?;
         self.maintenance.abort();
         let _ = self.maintenance.await;
+        // What was counted since the last round.
+        let collected = self.accounts.collect_from(&self.directory, None).await;
+        collected.context("usage could not be taken over")?;
         // The last handle on the store syncs and frees the data directory; that may take a while.
         spawn_blocking(move || drop((self.accounts, self.directory)))
             .await
@@ -80,6 +91,7 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<Running> {
     let cache = VectorCache::new(config.vector_cache_bytes);
     let clock = Arc::new(host::SystemClock);
     let ports = Ports {
+        plans: Arc::new(config.plans.clone()),
         clock: clock.clone(),
         entropy: Arc::new(host::SystemEntropy::new()?),
     };
@@ -140,7 +152,20 @@ fn url_of(address: SocketAddr) -> String {
 }
 
 async fn maintain(directory: Directory, accounts: Accounts) {
+    if let Err(error) = accounts.collect_all(&directory).await {
+        tracing::warn!(%error, "usage could not be taken over at the start");
+    }
+    let mut collected = Instant::now();
     loop {
+        if collected.elapsed() >= COLLECT_PAUSE {
+            collected = Instant::now();
+            if let Err(error) = accounts.collect_from(&directory, None).await {
+                tracing::warn!(%error, "usage could not be taken over; it will be tried again");
+            }
+            if let Err(error) = accounts.flush_denials().await {
+                tracing::warn!(%error, "denials could not be put into the audit log");
+            }
+        }
         accounts.close_idle();
         let more = match directory.maintain().await {
             Ok(done) => done.more,

@@ -12,6 +12,7 @@ use clap::ValueEnum;
 use http::HeaderValue;
 use quartz_api::Limits;
 use quartz_engines::Options;
+use quartz_service::Catalogue;
 use serde::Deserialize;
 
 const EXAMPLES: &str = "\
@@ -77,6 +78,9 @@ pub(crate) struct ServeArgs {
     /// How to log [default: text]
     #[arg(long, env = "QUARTZ_LOG_FORMAT", value_name = "FORMAT")]
     log_format: Option<LogFormat>,
+    /// Catalogue of plans (TOML): limits, quotas and prices of accounts; built-in ones by default
+    #[arg(long, env = "QUARTZ_PLANS", value_name = "FILE")]
+    plans: Option<PathBuf>,
     #[arg(skip)]
     limits: Option<Limits>,
 }
@@ -109,6 +113,7 @@ pub(crate) struct Config {
     pub(crate) log_filter: String,
     pub(crate) log_format: LogFormat,
     pub(crate) limits: Limits,
+    pub(crate) plans: Catalogue,
 }
 
 impl ServeArgs {
@@ -128,6 +133,10 @@ impl ServeArgs {
         if let Some((name, ceiling)) = limits.raised() {
             bail!("limits.{name} can be lowered, not raised above {ceiling}");
         }
+        let plans = match self.plans.or(file.plans) {
+            Some(path) => catalogue(&path)?,
+            None => Catalogue::default(),
+        };
         let origins = self.cors_origins.or(file.cors_origins).unwrap_or_default();
         Ok(Config {
             data: self
@@ -164,6 +173,7 @@ impl ServeArgs {
                 .unwrap_or_else(|| "info,lsm_tree=warn".into()),
             log_format: self.log_format.or(file.log_format).unwrap_or_default(),
             limits,
+            plans,
         })
     }
 }
@@ -185,6 +195,16 @@ fn read(path: &Path) -> anyhow::Result<ServeArgs> {
         .with_context(|| format!("cannot read the configuration file {}", path.display()))?;
     toml::from_str(&text)
         .with_context(|| format!("the configuration file {} is not valid", path.display()))
+}
+
+/// Reads and checks a catalogue of plans.
+fn catalogue(path: &Path) -> anyhow::Result<Catalogue> {
+    let text = fs::read_to_string(path)
+        .with_context(|| format!("cannot read the catalogue of plans {}", path.display()))?;
+    let catalogue: Catalogue = toml::from_str(&text)
+        .with_context(|| format!("the catalogue of plans {} is not valid", path.display()))?;
+    catalogue.check().map_err(anyhow::Error::msg)?;
+    Ok(catalogue)
 }
 
 /// Makes a directory that only its owner can enter, unless it is there.

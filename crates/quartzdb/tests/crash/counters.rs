@@ -85,4 +85,20 @@ pub(super) async fn verify(writers: &mut [Counters], client: &Client) {
     for writer in writers {
         writer.in_flight = None;
     }
+    verify_usage(client).await;
+}
+
+/// Each write of the namespace took a version and costs a unit, in one commit: neither is without the
+/// other, whenever the server was killed.
+async fn verify_usage(client: &Client) {
+    let version = match client.namespace(NAMESPACE).describe().await {
+        Ok(info) => info.version,
+        Err(error) if error.status() == Some(404) => 0,
+        Err(error) => panic!("{error}"),
+    };
+    let report = client.usage(&[("namespace", NAMESPACE)]).await.unwrap();
+    assert_eq!(
+        report.total.write_units, version,
+        "units paid and writes done"
+    );
 }

@@ -14,6 +14,7 @@ use crate::{
         api_key::{self, Former, StoredKey},
         profile::{self, Profile},
     },
+    token,
 };
 
 /// Keys an account has at most.
@@ -34,6 +35,8 @@ pub struct NewKey {
     pub networks: Vec<Network>,
     /// When it ends, milliseconds since 1970.
     pub expires_at: Option<u64>,
+    /// Requests a second that it may send; as many as its maker if not said.
+    pub requests_per_second: Option<u32>,
 }
 
 /// What can be changed of a key that is there.
@@ -145,8 +148,10 @@ impl Account {
             let stored = StoredKey {
                 hash: state.hash(&text),
                 hint: hint(&text),
+                verifier: token::verifier(&text),
                 former: (grace_millis > 0).then_some(Former {
                     hash: stored.hash,
+                    verifier: stored.verifier,
                     until,
                 }),
                 ..StoredKey::clone(stored)
@@ -274,6 +279,7 @@ fn decide(state: &State, maker: &Grant, new: NewKey, text: &str, now: u64) -> Re
     };
     let stored = StoredKey {
         hash: state.hash(text),
+        verifier: token::verifier(text),
         hint: hint(text),
         name: new.name,
         role: new.role,
@@ -282,6 +288,7 @@ fn decide(state: &State, maker: &Grant, new: NewKey, text: &str, now: u64) -> Re
         created_at: now,
         created_by: maker.actor(),
         expires_at,
+        requests_per_second: new.requests_per_second.or(maker.requests_per_second()),
         last_used_at: 0,
         former: None,
     };
@@ -324,6 +331,13 @@ fn within(state: &State, maker: &Grant, key: &StoredKey) -> Result<()> {
     if !maker.networks.is_empty() && (key.networks.is_empty() || !key.networks.iter().all(covered))
     {
         return escalation("your key may be used from fewer addresses than that".to_owned());
+    }
+    if let Some(own) = maker.requests_per_second()
+        && key.requests_per_second.is_none_or(|asked| asked > own)
+    {
+        return escalation(format!(
+            "your key may send {own} requests a second, no more"
+        ));
     }
     match (maker.expires_at, key.expires_at) {
         (Some(own), None) => escalation(format!("your key ends at {own}; this one would not end")),

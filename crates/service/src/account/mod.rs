@@ -5,8 +5,10 @@
 //! without waiting.
 
 mod api_keys;
+mod denials;
 mod roles;
 mod state;
+mod usage;
 
 use core::net::IpAddr;
 use std::sync::{
@@ -22,6 +24,7 @@ pub(crate) use self::state::State;
 pub use self::{
     api_keys::{ApiKey, Issued, KeyChange, NewKey},
     roles::RoleEntry,
+    usage::{Balance, UsageLine, UsageQuery},
 };
 use crate::{
     AccountId, AuditPage, Denial, Grant, Ports, audit,
@@ -31,6 +34,7 @@ use crate::{
         audit::Entry,
         profile::{self, Profile},
     },
+    token::Claims,
 };
 
 /// A handle on an account. Clones share it.
@@ -46,6 +50,7 @@ struct Shared {
     writer: Mutex<()>,
     /// A commit has begun whose end is not known: the state is to be read again.
     uncertain: AtomicBool,
+    denials: denials::Gathered,
 }
 
 /// On whose behalf something is done, for the decision and the audit log.
@@ -79,9 +84,11 @@ impl Account {
         store: Arc<dyn Store>,
         ports: Ports,
     ) -> Result<Option<Self>, StoreError> {
-        let Some(state) = State::load(id, &*store, None).await? else {
+        let plans = &ports.plans;
+        let Some(state) = State::load(id, &*store, plans, None).await? else {
             return Ok(None);
         };
+        state.settle(ports.clock.now_millis());
         Ok(Some(Self(Arc::new(Shared {
             id,
             store,
@@ -89,6 +96,7 @@ impl Account {
             state: ArcSwap::from_pointee(state),
             writer: Mutex::new(()),
             uncertain: AtomicBool::new(false),
+            denials: denials::Gathered::default(),
         }))))
     }
 
@@ -109,6 +117,7 @@ impl Account {
             created_at: ports.clock.now_millis(),
             plan: plan.to_owned(),
             suspended: None,
+            budget_micros: None,
             pepper: ports.random(),
             next_key: 1,
         };
@@ -146,6 +155,19 @@ impl Account {
             return Err(Denial::Suspended);
         }
         state.grant(key, self.0.ports.clock.now_millis())
+    }
+
+    /// The grant of a scoped token made from a key of this account. Costs the check of a signature.
+    ///
+    /// # Errors
+    /// [`Denial::Unknown`] if no key of the account has signed it, [`Denial::Token`] if it lives too long.
+    pub(crate) fn token_grant(&self, token: &str, claims: &Claims) -> Result<Arc<Grant>, Denial> {
+        let state = self.0.state.load();
+        if state.profile.suspended.is_some() {
+            return Err(Denial::Suspended);
+        }
+        let now = self.0.ports.clock.now_millis();
+        state.token_grant(token, claims, now)
     }
 
     /// Whether the published state may be older than the store: [`refresh`](Self::refresh) it first.
@@ -241,12 +263,28 @@ impl Account {
             ..by.entry(shared.ports.clock.now_millis())
         };
         next.head = audit::append(&mut batch, state.head, entry);
+        self.publish(batch, next, Durability::Disk).await?;
+        Ok(answer)
+    }
+
+    /// Commits, then publishes what there is now. The writer's lock must be held.
+    async fn publish(
+        &self,
+        batch: Batch,
+        next: State,
+        durability: Durability,
+    ) -> Result<(), StoreError> {
+        let shared = &*self.0;
+        if batch.is_empty() {
+            return Ok(());
+        }
         // If this future is dropped in the middle, the next one reads what became of it.
         shared.uncertain.store(true, Ordering::Release);
-        shared.store.commit(batch, Durability::Disk).await?;
+        shared.store.commit(batch, durability).await?;
+        next.settle(shared.ports.clock.now_millis());
         shared.state.store(Arc::new(next));
         shared.uncertain.store(false, Ordering::Release);
-        Ok(answer)
+        Ok(())
     }
 
     /// Reads the state again if it is uncertain. The writer's lock must be held.
@@ -256,9 +294,12 @@ impl Account {
             return Ok(());
         }
         let before = shared.state.load_full();
-        let state = State::load(shared.id, &*shared.store, Some(&before)).await?;
+        let plans = &shared.ports.plans;
+        let state = State::load(shared.id, &*shared.store, plans, Some(&before)).await?;
         let gone = || StoreError::Unavailable("the account is being closed".to_owned());
-        shared.state.store(Arc::new(state.ok_or_else(gone)?));
+        let state = state.ok_or_else(gone)?;
+        state.settle(shared.ports.clock.now_millis());
+        shared.state.store(Arc::new(state));
         shared.uncertain.store(false, Ordering::Release);
         Ok(())
     }

@@ -1,17 +1,31 @@
 use std::{collections::BTreeMap, sync::Arc};
 
-use quartz_core::store::{Result, Snapshot, Store};
+use quartz_core::{
+    store::{Result, Snapshot, Store},
+    usage::Usage,
+};
 
+use super::usage::{self, Balance};
 use crate::{
-    AccountId, Denial, Grant, Permissions, audit, roles,
+    AccountId, Catalogue, Denial, Grant, Permission, Permissions, Plan, audit,
+    calendar::month_of,
+    roles,
     rows::{
         self, Kind,
         api_key::StoredKey,
         audit::Head,
         profile::{self, Profile},
         role::StoredRole,
+        usage::Stock,
     },
+    tenant::{Halt, Tenant, Terms},
+    throttle::{OwnRate, Rate},
+    token::{Claims, LIFE_SECONDS_MAX},
 };
+
+/// A token reads, whatever its key may do beside.
+const TOKEN_PERMISSIONS: Permissions =
+    Permissions::of(&[Permission::NamespacesRead, Permission::RecordsRead]);
 
 /// Everything of an account that requests and changes are decided on, as of one commit.
 #[derive(Clone)]
@@ -22,6 +36,14 @@ pub(crate) struct State {
     pub(crate) keys: Vec<(u32, Arc<StoredKey>)>,
     pub(crate) roles: BTreeMap<String, Arc<StoredRole>>,
     pub(crate) head: Head,
+    /// The plan, as the catalogue had it when the state was read.
+    pub(crate) plan: Plan,
+    /// What was used, by month.
+    pub(crate) months: BTreeMap<u32, Usage>,
+    /// What the namespaces hold.
+    pub(crate) stocks: BTreeMap<Box<str>, Stock>,
+    /// What all keys of the account share.
+    pub(crate) tenant: Arc<Tenant>,
     /// Ascending by hash.
     doors: Vec<Door>,
 }
@@ -41,6 +63,7 @@ impl State {
     pub(crate) async fn load(
         id: AccountId,
         store: &dyn Store,
+        plans: &Catalogue,
         before: Option<&Self>,
     ) -> Result<Option<Self>> {
         let snapshot = store.snapshot().await?;
@@ -48,9 +71,16 @@ impl State {
         let Some(value) = snapshot.get(&key).await? else {
             return Ok(None);
         };
+        let profile: Profile = rows::decode(&key, &value)?;
         let mut state = Self {
             id,
-            profile: rows::decode(&key, &value)?,
+            plan: plans.plan(&profile.plan),
+            months: usage::months(&*snapshot).await?,
+            stocks: usage::stocks(&*snapshot).await?,
+            tenant: before
+                .map(|before| Arc::clone(&before.tenant))
+                .unwrap_or_default(),
+            profile,
             keys: keys(&*snapshot).await?,
             roles: custom_roles(&*snapshot).await?,
             head: audit::head(&*snapshot).await?,
@@ -60,6 +90,55 @@ impl State {
         };
         state.hang_doors();
         Ok(Some(state))
+    }
+
+    /// What was used this month and is held now.
+    pub(crate) fn balance(&self, now: u64) -> Balance {
+        let month = month_of(now);
+        let mut stock = Stock::default();
+        for one in self.stocks.values() {
+            stock.bytes += one.bytes;
+            stock.vectors += one.vectors;
+        }
+        Balance {
+            month,
+            used: self.months.get(&month).copied().unwrap_or_default(),
+            stock,
+        }
+    }
+
+    /// Tells the account's requests what they may do from now on.
+    pub(crate) fn settle(&self, now: u64) {
+        let balance = self.balance(now);
+        let (plan, stock) = (&self.plan, balance.stock);
+        let over = |most: Option<u64>, is: u64| most.is_some_and(|most| is >= most);
+        let cost = plan.cost_micros(&balance.used);
+        let halt = if plan.is_used_up(&balance.used) {
+            Some(Halt::Included)
+        } else if self
+            .profile
+            .budget_micros
+            .is_some_and(|budget| cost >= budget)
+        {
+            Some(Halt::Budget)
+        } else if over(plan.storage_bytes, stock.bytes) {
+            Some(Halt::Storage)
+        } else if over(plan.vectors, stock.vectors) {
+            Some(Halt::Vectors)
+        } else {
+            None
+        };
+        let rate = plan.requests_per_second.map(|per_second| Rate {
+            per_second,
+            burst: plan.burst.unwrap_or(per_second),
+        });
+        self.tenant.tell(Terms {
+            rate,
+            concurrent_requests: plan.concurrent_requests,
+            namespaces: plan.namespaces,
+            halt,
+            month: balance.month,
+        });
     }
 
     /// What a role may do now; nothing if there is no such role.
@@ -91,6 +170,40 @@ impl State {
         }
     }
 
+    /// The grant of a scoped token: what its key may read, in its namespace, until its end.
+    pub(crate) fn token_grant(
+        &self,
+        token: &str,
+        claims: &Claims,
+        now: u64,
+    ) -> Result<Arc<Grant>, Denial> {
+        let ends_at = claims.ends_at_seconds.saturating_mul(1000);
+        if ends_at > now.saturating_add(LIFE_SECONDS_MAX * 1000) {
+            return Err(Denial::Token);
+        }
+        let key = self.key(claims.key).ok_or(Denial::Unknown)?;
+        let former = key.former.as_ref().filter(|former| now < former.until);
+        let signed = |verifier: &[u8; 32]| claims.is_signed_by(token, verifier);
+        if !signed(&key.verifier) && !former.is_some_and(|former| signed(&former.verifier)) {
+            return Err(Denial::Unknown);
+        }
+        let door = self.doors.iter().find(|door| door.grant.key == claims.key);
+        let of_key = &door.ok_or(Denial::Unknown)?.grant;
+        Ok(Arc::new(Grant {
+            account: self.id,
+            key: claims.key,
+            role: of_key.role.clone(),
+            permissions: of_key.permissions.and(TOKEN_PERMISSIONS),
+            prefixes: of_key.prefixes.clone(),
+            networks: of_key.networks.clone(),
+            expires_at: Some(of_key.expires_at.map_or(ends_at, |at| at.min(ends_at))),
+            scope: Some(claims.scope.clone()),
+            tenant: Arc::clone(&self.tenant),
+            own_rate: of_key.own_rate.clone(),
+            last_used_at: now.into(),
+        }))
+    }
+
     /// Makes the grants anew after keys or roles have changed; what is known of their use is kept.
     pub(crate) fn hang_doors(&mut self) {
         let before = std::mem::take(&mut self.doors);
@@ -108,6 +221,9 @@ impl State {
                 prefixes: key.prefixes.clone(),
                 networks: key.networks.clone(),
                 expires_at: key.expires_at,
+                scope: None,
+                tenant: Arc::clone(&self.tenant),
+                own_rate: key.requests_per_second.map(OwnRate::new),
                 last_used_at: used(*number).max(key.last_used_at).into(),
             });
             if let Some(former) = &key.former {

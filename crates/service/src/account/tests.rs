@@ -77,6 +77,7 @@ impl World {
 
 fn open(store: &Arc<MemoryStore>, clock: &Arc<ManualClock>) -> Accounts {
     let ports = Ports {
+        plans: Arc::default(),
         clock: clock.clone(),
         entropy: Arc::new(Counting::default()),
     };
@@ -98,6 +99,7 @@ fn key(role: &str) -> NewKey {
         prefixes: Vec::new(),
         networks: Vec::new(),
         expires_at: None,
+        requests_per_second: None,
     }
 }
 
@@ -221,6 +223,19 @@ fn no_key_makes_a_greater_one() {
         expires_at: Some(2_000_001),
         ..key("reader")
     }));
+    let slow = NewKey {
+        requests_per_second: Some(5),
+        ..key("admin")
+    };
+    let slow = block_on(account.create_key(&owner, slow)).unwrap();
+    let slow = by(world.admit(&slow.text).unwrap());
+    let faster = NewKey {
+        requests_per_second: Some(6),
+        ..key("reader")
+    };
+    assert!(block_on(account.create_key(&slow, faster)).is_err());
+    let heir = block_on(account.create_key(&slow, key("reader"))).unwrap();
+    assert_eq!(heir.key.stored.requests_per_second, Some(5));
     // Whoever rotates or widens a key holds it.
     let owners = owner.grant.key;
     assert!(block_on(account.rotate_key(&limited, owners, 0)).is_err());
@@ -386,4 +401,60 @@ fn a_lost_commit_is_noticed() {
     account.0.uncertain.store(true, Ordering::Release);
     world.admit(&issued.text).unwrap();
     assert!(!account.is_uncertain());
+}
+
+fn metered(created_at: u64, rows: &[(u32, u32, u64)]) -> quartz_core::namespace::Metered {
+    quartz_core::namespace::Metered {
+        created_at,
+        bytes: 10,
+        vectors: 1,
+        rows: rows
+            .iter()
+            .map(|&(hour, payer, units)| (hour, payer, quartz_core::usage::Usage::write(units)))
+            .collect(),
+    }
+}
+
+#[test]
+fn usage_is_taken_over_once_however_often_it_is_told() {
+    let mut world = World::new();
+    let (account, _) = world.account();
+    let id = account.id();
+    let tell = |account: &Account, metered| block_on(account.roll_up(&[("ns", metered)])).unwrap();
+    let written = |account: &Account| account.balance().used.write_units;
+    tell(&account, metered(1, &[(0, 1, 5)]));
+    tell(&account, metered(1, &[(0, 1, 5)]));
+    assert_eq!(written(&account), 5);
+    // The hour goes on, another begins; the clock of the host jumps back.
+    tell(&account, metered(1, &[(0, 1, 7), (1, 1, 2), (0, 2, 1)]));
+    assert_eq!(written(&account), 10);
+    tell(&account, metered(1, &[(0, 1, 7), (1, 1, 2)]));
+    assert_eq!(written(&account), 10);
+    // The namespace is deleted and another one of its name comes in the same hour.
+    block_on(account.forget_namespace("ns")).unwrap();
+    assert_eq!(account.balance().stock.bytes, 0);
+    tell(&account, metered(2, &[(0, 1, 3)]));
+    assert_eq!(written(&account), 13);
+    assert_eq!(account.balance().stock.bytes, 10);
+    drop(account);
+    world.accounts = open(&world.store, &world.clock);
+    let account = block_on(world.accounts.open(id)).unwrap().unwrap();
+    assert_eq!(written(&account), 13);
+    tell(&account, metered(2, &[(0, 1, 3)]));
+    assert_eq!(written(&account), 13);
+    let query = UsageQuery {
+        from_hour: 0,
+        to_hour: 1,
+        namespace: None,
+        payer: None,
+        hours: 1,
+        by_namespace: false,
+        by_key: true,
+    };
+    let lines = block_on(account.usage(&query)).unwrap();
+    let lines: Vec<_> = lines
+        .iter()
+        .map(|line| (line.payer, line.used.write_units))
+        .collect();
+    assert_eq!(lines, [(Some(1), 10), (Some(2), 1)]);
 }

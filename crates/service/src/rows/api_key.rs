@@ -16,6 +16,8 @@ pub fn key(number: u32) -> Vec<u8> {
 pub struct StoredKey {
     /// Keyed hash of the text.
     pub(crate) hash: [u8; 32],
+    /// Public half of what signs the key's tokens.
+    pub(crate) verifier: [u8; 32],
     /// Last characters of the text, to tell keys apart.
     pub hint: String,
     /// What people call it.
@@ -32,6 +34,8 @@ pub struct StoredKey {
     pub created_by: String,
     /// When it ends, milliseconds since 1970.
     pub expires_at: Option<u64>,
+    /// Requests a second that it may send, if limited.
+    pub requests_per_second: Option<u32>,
     /// When it was last used, milliseconds since 1970; noted now and then.
     pub last_used_at: u64,
     /// The text before the last rotation, which still opens until a time.
@@ -42,6 +46,7 @@ pub struct StoredKey {
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Former {
     pub(crate) hash: [u8; 32],
+    pub(crate) verifier: [u8; 32],
     /// Milliseconds since 1970.
     pub(crate) until: u64,
 }
@@ -67,13 +72,14 @@ mod tests {
             hash: [u8; 32], name in ".{0,20}", role in "[a-z]{1,9}",
             prefixes in prop::collection::vec("[a-z]{1,5}", 0..4),
             networks in prop::collection::vec((any::<u32>(), 0..33_u8), 0..4),
-            times: [u64; 3], expires_at: Option<u64>, until: Option<u64>,
+            times: [u64; 3], expires_at: Option<u64>, until: Option<u64>, rate: Option<u32>,
         ) {
             let networks = networks.into_iter().map(|(address, bits)| {
                 format!("{}/{bits}", core::net::Ipv4Addr::from(address)).parse().unwrap()
             });
             super::super::assert_round_trip(&StoredKey {
                 hash,
+                verifier: hash,
                 hint: "abcd".into(),
                 name,
                 role,
@@ -82,8 +88,9 @@ mod tests {
                 created_at: times[0],
                 created_by: "key:1".into(),
                 expires_at,
+                requests_per_second: rate,
                 last_used_at: times[1],
-                former: until.map(|until| Former { hash, until }),
+                former: until.map(|until| Former { hash, verifier: hash, until }),
             });
         }
     }

@@ -11,11 +11,15 @@
 //! | `Role` | name | a role of the account's own |
 //! | `AuditHead` | - | where the audit log ends |
 //! | `Audit` | sequence number | an entry, chained to the one before |
+//! | `Usage` | hour, creation of the namespace, API key, namespace | what was used |
+//! | `Month` | month | what was used in all |
+//! | `Stock` | namespace | what it holds |
 
 pub mod api_key;
 pub mod audit;
 pub mod profile;
 pub mod role;
+pub mod usage;
 
 use quartz_core::store::{Result, RowCursor, ScanLimit, Snapshot, StoreError};
 use serde::{Serialize, de::DeserializeOwned};
@@ -36,6 +40,9 @@ pub enum Kind {
     Role = 0x03,
     AuditHead = 0x04,
     Audit = 0x05,
+    Usage = 0x06,
+    Month = 0x07,
+    Stock = 0x08,
 }
 
 impl Kind {

@@ -21,6 +21,8 @@ pub struct Profile {
     pub plan: String,
     /// Why it is suspended, if it is.
     pub suspended: Option<String>,
+    /// The most a month may cost, in millionths of a dollar.
+    pub budget_micros: Option<u64>,
     /// Random; the hashes of the account's keys are made with it.
     pub(crate) pepper: [u8; 32],
     /// Number of the next API key.
@@ -47,9 +49,10 @@ mod tests {
         fn round_trip(
             name in ".{0,20}", created_at: u64, plan in "[a-z]{1,9}",
             suspended in prop::option::of(".{0,20}"), pepper: [u8; 32], next_key: u32,
+            budget_micros: Option<u64>,
         ) {
             super::super::assert_round_trip(&Profile {
-                name, created_at, plan, suspended, pepper, next_key,
+                name, created_at, plan, suspended, budget_micros, pepper, next_key,
             });
         }
     }

@@ -17,9 +17,9 @@ use crate::{
 };
 
 refuses!(ListRefusals: InvalidRequest LimitExceeded CursorInvalid);
-refuses!(CreateRefusals: InvalidRequest LimitExceeded BodyTooLarge UnsupportedMediaType);
+refuses!(CreateRefusals: InvalidRequest LimitExceeded PlanNotFound BodyTooLarge UnsupportedMediaType);
 refuses!(OneRefusals: InvalidRequest AccountNotFound);
-refuses!(UpdateRefusals: InvalidRequest LimitExceeded AccountNotFound Conflict BodyTooLarge UnsupportedMediaType);
+refuses!(UpdateRefusals: InvalidRequest LimitExceeded AccountNotFound PlanNotFound Conflict BodyTooLarge UnsupportedMediaType);
 refuses!(CloseRefusals: InvalidRequest AccountNotFound Conflict);
 
 const LIST: List<'_> = List {
@@ -91,6 +91,7 @@ pub(crate) async fn create_account(
         prefixes: Vec::new(),
         networks: Vec::new(),
         expires_at: None,
+        requests_per_second: None,
     };
     let issued = account.create_key(&by, key).await.map_err(from_service)?;
     let created = CreatedAccount {
@@ -145,8 +146,16 @@ pub(crate) async fn update_account(
         check_text("suspended", reason, "description_bytes", most)?;
         operator(&caller)?;
     }
+    if let Some(plan) = &request.plan {
+        check_text("plan", plan, "role_name_bytes", app.limits.role_name_bytes)?;
+        operator(&caller)?;
+    }
     let account = reached(&app, &caller, &id).await?;
     let by = caller.by();
+    if let Some(plan) = &request.plan {
+        let set = account.set_plan(&by, app.accounts.plans(), plan).await;
+        set.map_err(from_service)?;
+    }
     if let Some(name) = &request.name {
         account.rename(&by, name).await.map_err(from_service)?;
     }

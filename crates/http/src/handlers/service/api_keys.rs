@@ -181,12 +181,17 @@ fn parse(request: CreateApiKey, limits: &Limits) -> Result<service::NewKey> {
             return Err(Failure::invalid(detail).at(format!("prefixes[{at}]")));
         }
     }
+    if request.requests_per_second == Some(0) {
+        let failure = Failure::invalid("requests_per_second must be at least 1");
+        return Err(failure.at("requests_per_second"));
+    }
     Ok(service::NewKey {
         networks: networks(&request.addresses, limits)?,
         name: request.name,
         role: request.role,
         prefixes: request.prefixes,
         expires_at: request.expires_at,
+        requests_per_second: request.requests_per_second,
     })
 }
 
@@ -213,6 +218,7 @@ fn to_wire(key: service::ApiKey) -> ApiKey {
         created_at: stored.created_at,
         created_by: stored.created_by,
         expires_at: stored.expires_at,
+        requests_per_second: stored.requests_per_second,
         last_used_at: Some(stored.last_used_at).filter(|at| *at != 0),
     }
 }

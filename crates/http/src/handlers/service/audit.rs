@@ -9,7 +9,7 @@ use crate::{
     extract::{QueryString, WalkParams, page_limit},
     handlers::Reply,
     openapi::refuses,
-    problem::{Failure, Result, from_service},
+    problem::{Failure, Result, from_service, from_store},
     state::App,
 };
 
@@ -47,6 +47,10 @@ pub(crate) async fn list_audit(
             .map_err(|_| Failure::invalid("the cursor does not name an entry").at("cursor"))?,
     };
     let account = account_of(&app, &caller).await?;
+    account
+        .flush_denials()
+        .await
+        .map_err(|error| from_store(&error))?;
     let page = account.audit(after, limit).await.map_err(from_service)?;
     let entries = page
         .entries

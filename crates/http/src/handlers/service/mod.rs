@@ -3,7 +3,9 @@
 pub(crate) mod accounts;
 pub(crate) mod api_keys;
 pub(crate) mod audit;
+pub(crate) mod billing;
 pub(crate) mod roles;
+pub(crate) mod usage;
 pub(crate) mod whoami;
 
 use quartz_service::{Account, Permission, Permissions};

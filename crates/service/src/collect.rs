@@ -1,0 +1,141 @@
+//! From namespaces to their accounts: what was used, taken over as often as one likes.
+
+use std::collections::BTreeMap;
+
+use quartz_core::{
+    directory::Directory,
+    namespace::{ListRange, Namespace},
+};
+
+use crate::{
+    AccountId, Accounts,
+    error::{Error, Result},
+};
+
+/// Namespaces that the walk at the start looks at before it lists the next ones.
+const WALK_NAMESPACES: usize = 100;
+
+impl Accounts {
+    /// Lets the accounts take over what open namespaces have counted since the last time; with
+    /// `only`, one account's. A namespace whose account is gone is left alone.
+    ///
+    /// # Errors
+    /// When the store fails; what is not taken over is the next time.
+    pub async fn collect_from(&self, directory: &Directory, only: Option<AccountId>) -> Result<()> {
+        let wanted = |name: &str| only.is_none_or(|only| owner(name).0 == Some(only));
+        let mut by_owner = BTreeMap::<_, Vec<_>>::new();
+        for (name, namespace) in directory.open_namespaces(wanted) {
+            match namespace.flush_usage().await {
+                Ok(()) | Err(quartz_core::Error::Closed) => {}
+                Err(error) => return Err(from_core(error)),
+            }
+            // One that is being deleted is collected by whoever deletes it.
+            if namespace.exists() && !namespace.is_closed() && namespace.take_metered() {
+                let (owner, _) = owner(&name);
+                by_owner.entry(owner).or_default().push((name, namespace));
+            }
+        }
+        for (id, namespaces) in by_owner {
+            if let Err(error) = self.take_over(id, &namespaces).await {
+                for (_, namespace) in &namespaces {
+                    namespace.set_metered();
+                }
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets a namespace's account take over what it has counted.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn collect(&self, name: &str, namespace: &Namespace) -> Result<()> {
+        let namespaces = [(name.to_owned(), namespace.clone())];
+        self.take_over(owner(name).0, &namespaces).await
+    }
+
+    /// Lets an account take over what namespaces of its own have counted, in one commit.
+    async fn take_over(
+        &self,
+        id: Option<AccountId>,
+        namespaces: &[(String, Namespace)],
+    ) -> Result<()> {
+        let account = match id {
+            Some(id) => self.open(id).await?,
+            None => None,
+        };
+        let Some(account) = account else {
+            return Ok(());
+        };
+        let mut told = Vec::with_capacity(namespaces.len());
+        for (name, namespace) in namespaces {
+            let metered = namespace.metered(0).await.map_err(from_core)?;
+            told.push((owner(name).1, metered));
+        }
+        Ok(account.roll_up(&told).await?)
+    }
+
+    /// Lets a namespace's account know that it is deleted.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn forget(&self, name: &str) -> Result<()> {
+        let (Some(id), own) = owner(name) else {
+            return Ok(());
+        };
+        match self.open(id).await? {
+            None => Ok(()),
+            Some(account) => Ok(account.forget_namespace(own).await?),
+        }
+    }
+
+    /// Takes over what every namespace has counted, open or not: what a process that was killed had not
+    /// taken over. Costs a look at each; the host runs it once, beside the first requests.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn collect_all(&self, directory: &Directory) -> Result<()> {
+        for prefix in ["", quartz_core::keys::catalog::OWNED] {
+            let mut range = ListRange {
+                prefix: prefix.to_owned(),
+                after: None,
+                limit: WALK_NAMESPACES,
+            };
+            loop {
+                let page = directory.list(&range).await.map_err(from_core)?;
+                for entry in page.items {
+                    let namespace = directory.open(&entry.name).await.map_err(from_core)?;
+                    if let Some(namespace) = namespace
+                        && namespace.take_metered()
+                    {
+                        self.collect(&entry.name, &namespace).await?;
+                    }
+                }
+                range.after = page.next;
+                if range.after.is_none() {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The account of a namespace, by the name in the directory, and the name that the account knows.
+fn owner(name: &str) -> (Option<AccountId>, &str) {
+    let Some(owned) = name.strip_prefix(quartz_core::keys::catalog::OWNED) else {
+        return (Some(AccountId::ROOT), name);
+    };
+    match owned.split_once('/') {
+        Some((id, own)) => (id.parse().ok(), own),
+        None => (None, name),
+    }
+}
+
+fn from_core(error: quartz_core::Error) -> Error {
+    match error {
+        quartz_core::Error::Store(error) => Error::Store(error),
+        other => Error::Conflict(other.to_string()),
+    }
+}

@@ -1,0 +1,120 @@
+//! The service half: accounts, API keys, usage, the audit log.
+
+use quartz_api::{
+    Account, AccountList, ApiKeyList, AuditEntry, AuditList, Billing, CreateAccount, CreateApiKey,
+    CreatedAccount, IssuedKey, UpdateAccount, UsageReport, Whoami,
+};
+use reqwest::{Method, header::HeaderMap};
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{Client, Result, call::Call, list::page, transport::Outgoing};
+
+page!(AccountList, accounts, Account);
+page!(AuditList, entries, AuditEntry);
+
+impl Client {
+    /// What the API key stands for.
+    ///
+    /// # Errors
+    /// When the call fails.
+    pub async fn whoami(&self) -> Result<Whoami> {
+        self.read(&["v1", "whoami"], &[]).await
+    }
+
+    /// Accounts, ascending by id. For operators of the server.
+    pub fn accounts(&self) -> crate::List<AccountList> {
+        crate::List::new(self.clone(), self.transport.url(&["v1", "accounts"]))
+    }
+
+    /// The audit log, oldest first.
+    pub fn audit(&self) -> crate::List<AuditList> {
+        crate::List::new(self.clone(), self.transport.url(&["v1", "audit"]))
+    }
+
+    /// Creates an account. For operators of the server. A call whose answer was lost is not repeated.
+    ///
+    /// # Errors
+    /// When the call fails.
+    pub async fn create_account(&self, new: &CreateAccount) -> Result<CreatedAccount> {
+        self.change(Method::POST, &["v1", "accounts"], new).await
+    }
+
+    /// Changes an account.
+    ///
+    /// # Errors
+    /// When the call fails.
+    pub async fn update_account(&self, id: &str, wanted: &UpdateAccount) -> Result<Account> {
+        let path = ["v1", "accounts", id];
+        self.change(Method::PATCH, &path, wanted).await
+    }
+
+    /// The account's API keys.
+    ///
+    /// # Errors
+    /// When the call fails.
+    pub async fn api_keys(&self) -> Result<ApiKeyList> {
+        self.read(&["v1", "keys"], &[]).await
+    }
+
+    /// Makes an API key. A call whose answer was lost is not repeated.
+    ///
+    /// # Errors
+    /// When the call fails.
+    pub async fn create_api_key(&self, new: &CreateApiKey) -> Result<IssuedKey> {
+        self.change(Method::POST, &["v1", "keys"], new).await
+    }
+
+    /// Ends an API key.
+    ///
+    /// # Errors
+    /// When the call fails.
+    pub async fn revoke_api_key(&self, number: u32) -> Result<()> {
+        let url = self.transport.url(&["v1", "keys", &number.to_string()])?;
+        let outgoing = Outgoing {
+            method: Method::DELETE,
+            url,
+            headers: HeaderMap::new(),
+            body: bytes::Bytes::new(),
+        };
+        self.transport.send(&outgoing).await.map(drop)
+    }
+
+    /// What was used; `parameters` are those of `GET /v1/usage`.
+    ///
+    /// # Errors
+    /// When the call fails.
+    pub async fn usage(&self, parameters: &[(&str, &str)]) -> Result<UsageReport> {
+        self.read(&["v1", "usage"], parameters).await
+    }
+
+    /// Plan, budget and the bill so far.
+    ///
+    /// # Errors
+    /// When the call fails.
+    pub async fn billing(&self) -> Result<Billing> {
+        self.read(&["v1", "billing"], &[]).await
+    }
+
+    async fn read<A: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        parameters: &[(&str, &str)],
+    ) -> Result<A> {
+        let mut call = Call::new(self.clone(), Method::GET, self.transport.url(path));
+        for (name, value) in parameters {
+            call.query(name, value);
+        }
+        let outgoing = call.into_outgoing(bytes::Bytes::new())?;
+        self.transport.send(&outgoing).await?.json()
+    }
+
+    async fn change<A: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &[&str],
+        body: &impl Serialize,
+    ) -> Result<A> {
+        let call = Call::new(self.clone(), method, self.transport.url(path));
+        call.send_json_once(body).await
+    }
+}
