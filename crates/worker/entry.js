@@ -185,9 +185,12 @@ function catalog(env) {
   return env.CATALOGS.getByName(CATALOG);
 }
 
-// Who is let in, for the module.
-function accounts(env) {
-  return { admit: async (...knock) => catalog(env).admit(...knock) };
+// Who is let in, and who is told what was used, for the module.
+function accounts(env, name, part) {
+  return {
+    admit: async (...knock) => catalog(env).admit(...knock),
+    told: async (usage) => catalog(env).told(name, part, usage),
+  };
 }
 
 // `space` is `account/name`.
@@ -311,12 +314,12 @@ class QuartzObject extends DurableObject {
 export class Namespace extends QuartzObject {
   constructor(ctx, env) {
     super(ctx, env);
-    const [account, own, createdAt] = ctx.id.name.split("/");
+    const [account, own, createdAt, part] = ctx.id.name.split("/");
     // As AccountId::scope of crates/service has it.
     const name = account === "root" ? own : `~${account}/${own}`;
     const others = createdAt === undefined ? this.others(env, `${account}/${own}`, name) : undefined;
     this.module = new PerInstance(
-      () => new quartz.QuartzObject(ctx.storage, env, name, others, accounts(env)),
+      () => new quartz.QuartzObject(ctx.storage, env, name, others, accounts(env, name, part)),
     );
   }
 
@@ -358,5 +361,9 @@ export class Catalog extends QuartzObject {
 
   enter(name, createdAt) {
     return guarded(() => this.module.get().enter(name, createdAt));
+  }
+
+  told(name, part, usage) {
+    return guarded(() => this.module.get().told(name, part && Number(part), usage));
   }
 }

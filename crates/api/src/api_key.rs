@@ -65,7 +65,7 @@ pub struct CreateApiKey {
     pub expires_at: Option<u64>,
     /// Requests a second that it may send, beside the rate of its account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(minimum = 1)]
+    #[schema(minimum = 1, maximum = 4294967295_u64)]
     pub requests_per_second: Option<u32>,
 }
 

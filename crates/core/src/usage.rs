@@ -67,6 +67,17 @@ impl Usage {
         self.query_units = self.query_units.saturating_add(other.query_units);
     }
 
+    /// The greater of each count.
+    #[must_use]
+    pub fn most(&self, other: &Self) -> Self {
+        Self {
+            requests: self.requests.max(other.requests),
+            write_units: self.write_units.max(other.write_units),
+            read_units: self.read_units.max(other.read_units),
+            query_units: self.query_units.max(other.query_units),
+        }
+    }
+
     /// What is in this and not in `earlier`, which counted less of the same.
     #[must_use]
     pub const fn since(&self, earlier: &Self) -> Self {

@@ -109,8 +109,16 @@ fn writes_are_counted_as_they_are_committed() {
     );
     world.namespace = open(&mut world.pool, &spawner, &store, &clock);
     assert_eq!(world.rows(), [(100, 7, expected)]);
-    assert!(world.namespace.take_metered());
-    assert!(!world.namespace.take_metered());
+    assert_eq!(world.namespace.take_metered(), Some(0), "it is opened");
+    assert_eq!(world.namespace.take_metered(), None);
+    world.put("a", 1, Precondition::None, None);
+    assert!(world.namespace.is_uncollected());
+    assert_eq!(world.namespace.take_metered(), Some(100));
+    assert!(!world.namespace.is_uncollected());
+    world.namespace.set_metered(100);
+    world.clock.advance(HOUR_MILLIS);
+    world.put("a", 1, Precondition::None, None);
+    assert_eq!(world.namespace.take_metered(), Some(100));
 }
 
 #[test]

@@ -20,10 +20,12 @@ use futures::{
 use quartz_core::{
     Clock, Error, VectorCache, check,
     namespace::{
-        Action, Change, Contents, Expiry, Namespace, Operation, Outcome, Precondition, Written,
+        Action, Change, Contents, Expiry, Namespace, Operation, Outcome, Precondition, Write,
+        Written,
     },
     record::{Parts, Value},
     store::{Batch, BoxFuture, Durability, MemoryStore, Result, Snapshot, Store, StoreError},
+    usage::Usage,
 };
 
 /// A clock that the test sets.
@@ -62,6 +64,9 @@ impl Store for HeldStore {
     }
 }
 
+/// The key that pays for all writes.
+const PAYER: u32 = 7;
+
 type Answer = RemoteHandle<Result<Written, Error>>;
 
 struct Bench {
@@ -90,7 +95,11 @@ impl Bench {
 
     fn write(&mut self, operations: Vec<Operation>) -> Answer {
         let namespace = self.namespace.clone();
-        let write = async move { namespace.write(Change::Apply(operations)).await };
+        let write = Write {
+            payer: Some(PAYER),
+            ..Write::from(Change::Apply(operations))
+        };
+        let write = async move { namespace.write(write).await };
         let answer = self.pool.spawner().spawn_local_with_handle(write).unwrap();
         self.pool.run_until_stalled();
         answer
@@ -109,6 +118,24 @@ impl Bench {
 
     fn answer(&mut self, answer: Answer) -> Result<Written, Error> {
         self.pool.run_until(answer)
+    }
+
+    /// What the store says that the payer has used.
+    fn used(&self) -> Usage {
+        let open = Namespace::open(
+            Arc::new(self.store.store.clone()),
+            Arc::new(self.clock.clone()),
+            VectorCache::new(1 << 20),
+        );
+        let (stored, _) = block_on(open).unwrap();
+        let seen = block_on(self.namespace.metered(0)).unwrap().rows;
+        assert_eq!(block_on(stored.metered(0)).unwrap().rows, seen);
+        let mut sum = Usage::default();
+        for (_, payer, used) in seen {
+            assert_eq!(payer, PAYER);
+            sum.add(used);
+        }
+        sum
     }
 
     fn get(&self, id: &str) -> Option<(Bytes, u64)> {
@@ -179,6 +206,57 @@ fn what_was_decided_on_a_commit_that_fails_fails_with_it() {
         assert_eq!(bench.answer(again).unwrap().version, 1);
         assert_eq!(bench.get("a"), Some(("again".into(), 1)));
         assert_eq!(bench.get("b"), None);
+    }
+}
+
+#[test]
+fn commits_decided_ahead_count_what_they_write_once() {
+    let mut bench = Bench::new();
+    let first = bench.write(vec![put("a", "one", Precondition::None)]);
+    // Decided on the first, whose usage row it must add to and not replace.
+    let second = bench.write(vec![put("a", "two", Precondition::Version(1))]);
+    let refused = bench.write(vec![put("a", "no", Precondition::Absent)]);
+    bench.namespace.charge(PAYER, Usage::read(1));
+    bench.end(Ok(()));
+    assert_eq!(bench.used(), Usage::write(1));
+    let third = bench.write(vec![put("b", "three", Precondition::None)]);
+    bench.end(Ok(()));
+    let mut expected = Usage::read(1);
+    expected.add(Usage::write(1));
+    expected.add(Usage::write(1));
+    assert_eq!(bench.used(), expected, "the read goes with the second");
+    bench.end(Ok(()));
+    expected.add(Usage::write(1));
+    assert_eq!(bench.used(), expected);
+    for answer in [first, second, third] {
+        assert_eq!(bench.answer(answer).unwrap().units, 1);
+    }
+    bench.answer(refused).unwrap_err();
+    assert_eq!(bench.used(), expected);
+}
+
+#[test]
+fn a_commit_that_fails_takes_no_usage_and_loses_none() {
+    for error in [
+        StoreError::Full("no room".into()),
+        StoreError::Unavailable("no disk".into()),
+    ] {
+        let mut bench = Bench::new();
+        let kept = bench.write(vec![put("a", "kept", Precondition::None)]);
+        bench.end(Ok(()));
+        bench.answer(kept).unwrap();
+        let first = bench.write(vec![put("a", "one", Precondition::None)]);
+        let second = bench.write(vec![put("b", "two", Precondition::None)]);
+        bench.end(Err(error.clone()));
+        bench.answer(first).unwrap_err();
+        bench.answer(second).unwrap_err();
+        assert_eq!(bench.used(), Usage::write(1));
+        let again = bench.write(vec![put("b", "again", Precondition::None)]);
+        bench.end(Ok(()));
+        bench.answer(again).unwrap();
+        let mut expected = Usage::write(1);
+        expected.add(Usage::write(1));
+        assert_eq!(bench.used(), expected);
     }
 }
 

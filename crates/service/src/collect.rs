@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use quartz_core::{
     directory::Directory,
-    namespace::{ListRange, Namespace},
+    namespace::{ListRange, Metered, Namespace},
 };
 
 use crate::{
     AccountId, Accounts,
+    account::PART,
     error::{Error, Result},
 };
 
@@ -30,15 +31,19 @@ impl Accounts {
                 Err(error) => return Err(from_core(error)),
             }
             // One that is being deleted is collected by whoever deletes it.
-            if namespace.exists() && !namespace.is_closed() && namespace.take_metered() {
+            if namespace.exists()
+                && !namespace.is_closed()
+                && let Some(from) = namespace.take_metered()
+            {
                 let (owner, _) = owner(&name);
-                by_owner.entry(owner).or_default().push((name, namespace));
+                let told = (name, namespace, from);
+                by_owner.entry(owner).or_default().push(told);
             }
         }
         for (id, namespaces) in by_owner {
             if let Err(error) = self.take_over(id, &namespaces).await {
-                for (_, namespace) in &namespaces {
-                    namespace.set_metered();
+                for (_, namespace, from) in &namespaces {
+                    namespace.set_metered(*from);
                 }
                 return Err(error);
             }
@@ -51,15 +56,15 @@ impl Accounts {
     /// # Errors
     /// When the store fails.
     pub async fn collect(&self, name: &str, namespace: &Namespace) -> Result<()> {
-        let namespaces = [(name.to_owned(), namespace.clone())];
+        let namespaces = [(name.to_owned(), namespace.clone(), 0)];
         self.take_over(owner(name).0, &namespaces).await
     }
 
-    /// Lets an account take over what namespaces of its own have counted, in one commit.
+    /// Lets an account take over what namespaces of its own have counted from an hour on, in one commit.
     async fn take_over(
         &self,
         id: Option<AccountId>,
-        namespaces: &[(String, Namespace)],
+        namespaces: &[(String, Namespace, u32)],
     ) -> Result<()> {
         let account = match id {
             Some(id) => self.open(id).await?,
@@ -69,11 +74,30 @@ impl Accounts {
             return Ok(());
         };
         let mut told = Vec::with_capacity(namespaces.len());
-        for (name, namespace) in namespaces {
-            let metered = namespace.metered(0).await.map_err(from_core)?;
+        for (name, namespace, from) in namespaces {
+            let metered = namespace.metered(*from).await.map_err(from_core)?;
             told.push((owner(name).1, metered));
         }
         Ok(account.roll_up(&told).await?)
+    }
+
+    /// Lets a namespace's account take over what one that is elsewhere has told, or a part of one: a
+    /// partition has a place of its own and counts for itself.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn told(&self, name: &str, part: Option<u16>, metered: Metered) -> Result<()> {
+        let (Some(id), own) = owner(name) else {
+            return Ok(());
+        };
+        let Some(account) = self.open(id).await? else {
+            return Ok(());
+        };
+        let own = match part {
+            None => own.to_owned(),
+            Some(part) => format!("{own}{PART}{part}"),
+        };
+        Ok(account.roll_up(&[(&own, metered)]).await?)
     }
 
     /// Lets a namespace's account know that it is deleted.
@@ -107,7 +131,7 @@ impl Accounts {
                 for entry in page.items {
                     let namespace = directory.open(&entry.name).await.map_err(from_core)?;
                     if let Some(namespace) = namespace
-                        && namespace.take_metered()
+                        && namespace.take_metered().is_some()
                     {
                         self.collect(&entry.name, &namespace).await?;
                     }

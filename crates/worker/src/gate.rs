@@ -33,6 +33,10 @@ extern "C" {
     #[wasm_bindgen(method, catch)]
     fn admit(this: &AccountsObject, key: &str, address: Option<String>)
     -> Result<Promise, JsValue>;
+
+    /// Tells what the namespace or partition of the object that calls has counted; see [`crate::usage`].
+    #[wasm_bindgen(method, catch)]
+    pub(crate) fn told(this: &AccountsObject, usage: &str) -> Result<Promise, JsValue>;
 }
 
 /// What the object of the accounts says of a key.

@@ -28,3 +28,5 @@ mod settings;
 pub mod sql;
 #[cfg(target_arch = "wasm32")]
 pub mod store;
+#[cfg(target_arch = "wasm32")]
+mod usage;

@@ -26,6 +26,7 @@ use crate::{
     settings::Settings,
     sql::{DurableObjectStorage, Sql, store_error},
     store::SqlStore,
+    usage,
 };
 
 /// Vectors that all objects of an isolate keep in memory together, in bytes.
@@ -36,6 +37,8 @@ const CONCURRENT_REQUESTS: usize = 1024;
 const ALARM_ROUNDS: usize = 16;
 /// Until an alarm repeats what a lost request may have left undone.
 const RETRY_MILLIS: u64 = 5_000;
+/// Until the accounts are told what was counted.
+const TELL_MILLIS: u64 = 3_000;
 /// The status of a request that should have gone to another object; `entry.js` sees it, no client.
 const MISDIRECTED: f64 = 421.0;
 
@@ -52,6 +55,8 @@ struct Inner {
     directory: Directory,
     router: Router,
     accounts: Accounts,
+    /// Where what is counted here is told; the catalog knows by itself.
+    told: Option<AccountsObject>,
     role: Role,
     /// The alarm that is set, milliseconds since 1970, as far as this instance knows.
     alarm: Cell<Option<u64>>,
@@ -85,6 +90,7 @@ impl QuartzObject {
         let settings = Settings::read(env)?;
         let sql = Sql::new(storage);
         let store: Arc<dyn Store> = Arc::new(SqlStore::open(sql.clone())?);
+        let told = accounts.clone();
         let (accounts, gatekeeper): (_, Arc<dyn Gatekeeper>) = match accounts {
             None => {
                 let accounts = host::accounts(Arc::clone(&store), settings.root_key)?;
@@ -125,6 +131,7 @@ impl QuartzObject {
             directory,
             router,
             accounts,
+            told,
             role,
             alarm: Cell::new(None),
         })))
@@ -144,11 +151,15 @@ impl QuartzObject {
                 // It may be cut off after its first commit.
                 inner.set_alarm(JsClock.now_millis() + RETRY_MILLIS)?;
             }
+            if method == "DELETE" && is_whole(&target) {
+                inner.tell_usage().await?;
+            }
             let router = inner.router.clone();
             let answer = exchange::answer(router, &method, &target, &headers, body).await?;
             if !matches!(&method[..], "GET" | "HEAD") {
                 inner.follow_up().await?;
             }
+            inner.note_usage()?;
             Ok(answer.into())
         })
     }
@@ -201,6 +212,17 @@ impl QuartzObject {
         })
     }
 
+    /// Takes over what a namespace of an account, or a partition of it, has counted; see [`usage`].
+    pub fn told(&self, name: &str, part: Option<u16>, usage: &str) -> Promise {
+        let (accounts, name) = (self.0.accounts.clone(), name.to_owned());
+        let metered = usage::heard(usage);
+        future_to_promise(async move {
+            let told = accounts.told(&name, part, metered?).await;
+            told.map_err(JsError::from)?;
+            Ok(JsValue::UNDEFINED)
+        })
+    }
+
     /// Creates the partition that this object is, as the namespace describes itself.
     pub fn found(&self, meta: &Uint8Array) -> Promise {
         let (inner, meta) = (Rc::clone(&self.0), meta.to_vec());
@@ -224,7 +246,10 @@ impl QuartzObject {
     pub fn leave(&self, name: &str) -> Promise {
         let (inner, name) = (Rc::clone(&self.0), name.to_owned());
         future_to_promise(async move {
+            inner.tell_usage().await?;
             inner.directory.delete(&name).await.map_err(JsError::from)?;
+            let forgotten = inner.accounts.forget(&name).await;
+            forgotten.map_err(JsError::from)?;
             inner.set_alarm(JsClock.now_millis())?;
             Ok(JsValue::UNDEFINED)
         })
@@ -248,9 +273,7 @@ impl Inner {
             Role::Catalog => Ok(false),
             Role::Partition(_) => Ok(self.namespace().await?.is_none()),
             Role::Namespace(..) => {
-                let path = target.split('?').next().unwrap_or_default();
-                let is_whole = path.split('/').count() == "/v1/namespaces/{ns}".split('/').count();
-                if is_whole && matches!(method, "PUT" | "DELETE") {
+                if is_whole(target) && matches!(method, "PUT" | "DELETE") {
                     return Ok(false);
                 }
                 let namespace = self.namespace().await?;
@@ -277,9 +300,35 @@ impl Inner {
         }
     }
 
+    /// Has the accounts told within seconds, if something was counted.
+    fn note_usage(&self) -> Result<(), JsValue> {
+        let uncollected =
+            |(_, namespace): &(String, Namespace)| namespace.exists() && namespace.is_uncollected();
+        match &self.told {
+            Some(_)
+                if self
+                    .directory
+                    .open_namespaces(|_| true)
+                    .iter()
+                    .any(uncollected) =>
+            {
+                self.set_alarm(JsClock.now_millis() + TELL_MILLIS)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn tell_usage(&self) -> Result<(), JsValue> {
+        match (&self.told, self.namespace().await?) {
+            (Some(accounts), Some(namespace)) => usage::tell(&namespace, accounts).await,
+            _ => Ok(()),
+        }
+    }
+
     async fn maintain(&self) -> Result<(), JsValue> {
         // Opened, it is seen by the maintenance.
         self.namespace().await?;
+        self.tell_usage().await?;
         if let Role::Namespace(_, listing) = &self.role {
             self.update_listing(listing).await?;
         }
@@ -316,4 +365,10 @@ impl Inner {
         self.alarm.set(Some(at));
         Ok(())
     }
+}
+
+/// Whether a path below `/v1/namespaces` is that of a whole namespace.
+fn is_whole(target: &str) -> bool {
+    let path = target.split('?').next().unwrap_or_default();
+    path.split('/').count() == "/v1/namespaces/{ns}".split('/').count()
 }

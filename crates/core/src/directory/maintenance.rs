@@ -181,7 +181,8 @@ impl Directory {
         Ok(self.shared.store.commit(batch, Durability::Memory).await?)
     }
 
-    /// Closes unused namespaces: all that never came into being, and others above a number.
+    /// Closes unused namespaces: all that never came into being, and above a number those of which
+    /// everything counted is collected.
     fn close_idle(&self) {
         let mut open = self
             .shared
@@ -193,7 +194,7 @@ impl Directory {
             if !namespace.is_idle() {
                 return true;
             }
-            let close = !namespace.exists() || surplus > 0;
+            let close = !namespace.exists() || surplus > 0 && !namespace.is_uncollected();
             surplus = surplus.saturating_sub(close.into());
             !close
         });

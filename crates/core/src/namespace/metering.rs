@@ -56,15 +56,20 @@ impl Namespace {
         self.write(write).await.map(drop)
     }
 
-    /// Whether usage was stored since this was last asked; so it is after opening.
+    /// The first hour whose usage may have changed since this was last asked, if any; after opening, all
+    /// may have.
     #[must_use]
-    pub fn take_metered(&self) -> bool {
-        self.0.shared.metered.swap(false, Ordering::AcqRel)
+    pub fn take_metered(&self) -> Option<u32> {
+        let from = self.0.shared.metered_from.swap(u32::MAX, Ordering::AcqRel);
+        (from != u32::MAX).then_some(from)
     }
 
     /// Takes back [`take_metered`](Self::take_metered): it could not be collected.
-    pub fn set_metered(&self) {
-        self.0.shared.metered.store(true, Ordering::Release);
+    pub fn set_metered(&self, from_hour: u32) {
+        self.0
+            .shared
+            .metered_from
+            .fetch_min(from_hour, Ordering::AcqRel);
     }
 
     /// What was counted from an hour on, as of the last commit.

@@ -19,7 +19,7 @@ mod writer;
 
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, Ordering},
+    atomic::{AtomicBool, AtomicU32, Ordering},
 };
 
 use arc_swap::ArcSwap;
@@ -72,8 +72,8 @@ struct Shared {
     closed: AtomicBool,
     /// Reads that are to be stored with the next commit.
     reads: usage::Pending,
-    /// Usage rows may have changed since they were last collected.
-    metered: AtomicBool,
+    /// Usage rows from this hour on may have changed since they were last collected; `u32::MAX`: none.
+    metered_from: AtomicU32,
 }
 
 /// What waits in the queue.
@@ -104,7 +104,7 @@ impl Namespace {
             state: ArcSwap::from_pointee(state),
             closed: AtomicBool::new(false),
             reads: usage::Pending::default(),
-            metered: AtomicBool::new(true),
+            metered_from: AtomicU32::new(0),
         });
         let (queue, waiting) = mpsc::channel(QUEUE_LEN);
         let writer = Writer::new(Arc::clone(&shared), waiting);
@@ -205,5 +205,13 @@ impl Namespace {
     #[must_use]
     pub(crate) fn is_idle(&self) -> bool {
         Arc::strong_count(&self.0) <= 1
+    }
+
+    /// Whether it has counted what nobody has collected: reads that are in memory only, or rows that
+    /// nobody would look for before it is opened again.
+    #[must_use]
+    pub fn is_uncollected(&self) -> bool {
+        let shared = &self.0.shared;
+        !shared.reads.is_empty() || shared.metered_from.load(Ordering::Acquire) != u32::MAX
     }
 }

@@ -10,7 +10,7 @@ use super::{
     Pending, Shared, State, Written,
     group::Group,
     index::{Indexed, Pages, index},
-    metering::add_rows,
+    metering::{add_rows, hour_of},
     state::next_expiry,
 };
 use crate::{
@@ -52,6 +52,8 @@ struct Commit<'a> {
     /// What there will be once it is done. Its snapshot is the batch over what there was before.
     state: Arc<State>,
     pages: Pages,
+    /// Of its usage rows.
+    hour: u32,
     done: BoxFuture<'a, Result<(), StoreError>>,
 }
 
@@ -201,7 +203,9 @@ impl Writer {
             .pages
             .publish(&commit.base, &state, &self.shared.cache);
         self.shared.state.store(Arc::new(state));
-        self.shared.metered.store(true, Ordering::Release);
+        self.shared
+            .metered_from
+            .fetch_min(commit.hour, Ordering::AcqRel);
         self.uncertain = false;
         Ok(())
     }
@@ -294,6 +298,7 @@ async fn begin(
         base,
         state: Arc::new(state),
         pages,
+        hour: hour_of(now),
         done: shared.store.commit(batch, durability),
     }))
 }

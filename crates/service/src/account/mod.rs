@@ -20,12 +20,12 @@ use arc_swap::ArcSwap;
 use futures::lock::Mutex;
 use quartz_core::store::{Batch, Durability, Store, StoreError};
 
-pub(crate) use self::state::State;
 pub use self::{
     api_keys::{ApiKey, Issued, KeyChange, NewKey},
     roles::RoleEntry,
     usage::{Balance, UsageLine, UsageQuery},
 };
+pub(crate) use self::{state::State, usage::PART};
 use crate::{
     AccountId, AuditPage, Denial, Grant, Ports, audit,
     error::{Error, Result},

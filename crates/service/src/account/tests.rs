@@ -430,6 +430,10 @@ fn usage_is_taken_over_once_however_often_it_is_told() {
     assert_eq!(written(&account), 10);
     tell(&account, metered(1, &[(0, 1, 7), (1, 1, 2)]));
     assert_eq!(written(&account), 10);
+    // A crash took what was not synced along, and it is counted anew.
+    tell(&account, metered(1, &[(0, 1, 5)]));
+    tell(&account, metered(1, &[(0, 1, 7)]));
+    assert_eq!(written(&account), 10);
     // The namespace is deleted and another one of its name comes in the same hour.
     block_on(account.forget_namespace("ns")).unwrap();
     assert_eq!(account.balance().stock.bytes, 0);

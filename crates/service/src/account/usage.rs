@@ -20,6 +20,8 @@ use crate::{
     },
 };
 
+/// Between the name of a namespace and the number of a part that counts for itself. No name has it.
+pub(crate) const PART: char = '/';
 /// Rows of usage that one report adds up.
 const REPORT_ROWS_MAX: usize = 1_000_000;
 
@@ -89,10 +91,13 @@ impl Account {
                 };
                 let key = key.encode();
                 let before = stored(&*snapshot, &key).await?;
-                if before != *used {
-                    batch.put(key, rows::encode(&StoredUsage::from(*used)));
+                // A sum that has become smaller, after a crash that took reads along, must not be
+                // stored: what it grows by again is in the month already.
+                let sum = before.most(used);
+                if sum != before {
+                    batch.put(key, rows::encode(&StoredUsage::from(sum)));
                     let month = months.entry(month_of_hour(*hour)).or_default();
-                    month.add(used.since(&before));
+                    month.add(sum.since(&before));
                 }
             }
             let stock = Stock {
@@ -123,11 +128,14 @@ impl Account {
         let _guard = shared.writer.lock().await;
         self.reload().await?;
         let mut next = State::clone(&shared.state.load());
-        if next.stocks.remove(namespace).is_none() {
-            return Ok(());
-        }
         let mut batch = Batch::default();
-        batch.delete(stock_key(namespace));
+        next.stocks.retain(|name, _| {
+            let stays = whole(name) != namespace;
+            if !stays {
+                batch.delete(stock_key(name));
+            }
+            stays
+        });
         self.publish(batch, next, Durability::Disk).await
     }
 
@@ -165,15 +173,16 @@ impl Account {
             for (key, value) in page {
                 let used: StoredUsage = rows::decode(&key, &value)?;
                 let key = UsageKey::decode(&key)?;
+                let namespace = whole(&key.namespace);
                 let wanted = query
                     .namespace
                     .as_ref()
-                    .is_none_or(|name| *name == key.namespace)
+                    .is_none_or(|name| name == namespace)
                     && query.payer.is_none_or(|payer| payer == key.payer);
                 if wanted {
                     let line = (
                         key.hour - key.hour % query.hours.max(1),
-                        query.by_namespace.then_some(key.namespace),
+                        query.by_namespace.then(|| namespace.to_owned()),
                         query.by_key.then_some(key.payer),
                     );
                     lines.entry(line).or_default().add(used.into());
@@ -247,6 +256,11 @@ fn changed(state: &State, profile: Profile, action: &'static str, detail: String
         detail,
         answer: (),
     }
+}
+
+/// The namespace of a part.
+fn whole(name: &str) -> &str {
+    name.split(PART).next().unwrap_or(name)
 }
 
 async fn stored(snapshot: &dyn Snapshot, key: &[u8]) -> Result<Usage, StoreError> {

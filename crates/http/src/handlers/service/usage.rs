@@ -18,6 +18,8 @@ use crate::{
 refuses!(Refusals: InvalidRequest LimitExceeded);
 
 const HOUR_MILLIS: u64 = 60 * 60 * 1000;
+/// Times above this are not whole numbers everywhere.
+const TIME_MAX: u64 = (1 << 53) - 1;
 /// Days of a report that does not say.
 const DEFAULT_DAYS: u64 = 31;
 
@@ -28,8 +30,10 @@ const DEFAULT_DAYS: u64 = 31;
 pub(crate) struct UsageParams {
     /// From this time on, milliseconds since 1970; whole hours are reported. 31 days before `to` if
     /// absent.
+    #[param(maximum = 9007199254740991_u64)]
     from: Option<u64>,
     /// Until before this time; the present if absent.
+    #[param(maximum = 9007199254740991_u64)]
     to: Option<u64>,
     /// Length of a line: `hour` or `day`; a day if absent.
     #[param(pattern = "^(hour|day)$")]
@@ -41,6 +45,7 @@ pub(crate) struct UsageParams {
     #[param(max_length = 128)]
     namespace: Option<String>,
     /// Only this API key, by number; 0 is the root key.
+    #[param(maximum = 4294967295_u64)]
     key: Option<u32>,
 }
 
@@ -89,13 +94,17 @@ fn query(params: UsageParams, now: u64) -> Result<UsageQuery> {
         None | Some("day") => 24,
         Some(_) => return Err(Failure::invalid("by is hour or day").at("by")),
     };
-    let split = params.split.as_deref().unwrap_or_default();
     let (mut by_namespace, mut by_key) = (false, false);
-    for word in split.split(',').filter(|_| !split.is_empty()) {
+    for word in params.split.iter().flat_map(|split| split.split(',')) {
         match word {
             "namespace" if !by_namespace => by_namespace = true,
             "key" if !by_key => by_key = true,
             _ => return Err(Failure::invalid("split names namespace, key or both").at("split")),
+        }
+    }
+    for (name, time) in [("from", params.from), ("to", params.to)] {
+        if time.is_some_and(|time| time > TIME_MAX) {
+            return Err(Failure::invalid(format!("{name} is at most 2^53 - 1")).at(name));
         }
     }
     let to = params.to.unwrap_or(now.saturating_add(1));
