@@ -3,7 +3,7 @@
 // A panic in the module, or an exception of JavaScript that crosses its frames, leaves its memory in an
 // unknown state and its futures unfinished. So everything in flight fails at once, and the next call starts
 // a fresh instance with fresh objects. What was committed is in SQLite; what was not is undone by the runtime.
-import { DurableObject, WorkerEntrypoint } from "cloudflare:workers";
+import { DurableObject } from "cloudflare:workers";
 import * as quartz from "./quartz.js";
 
 // Bodies up to this size cross into the module whole.
@@ -29,13 +29,19 @@ function present() {
   return instance;
 }
 
-// Awaits a call into the module, or the module's death.
-export async function guarded(call) {
+// What a call into the module gives; if that is a promise, it fails with the module's death. Most calls wait
+// for nothing and give it at once.
+export function guarded(call) {
+  const given = call();
+  return given instanceof Promise ? unlessDead(given) : given;
+}
+
+async function unlessDead(promise) {
   let fail;
   const death = new Promise((_, reject) => (fail = reject));
   inFlight.add(fail);
   try {
-    return await Promise.race([call(), death]);
+    return await Promise.race([promise, death]);
   } finally {
     inFlight.delete(fail);
   }
@@ -71,10 +77,14 @@ function head(request) {
   return accepted ? `${text}accept-encoding\n${accepted}\n` : text;
 }
 
-function pairs(text) {
-  const headers = [];
+// The platform takes an object in half the time that pairs cost it.
+function fields(text) {
+  const headers = {};
   const parts = text.split("\n");
-  for (let at = 0; at + 1 < parts.length; at += 2) headers.push([parts[at], parts[at + 1]]);
+  for (let at = 0; at + 1 < parts.length; at += 2) {
+    const name = parts[at];
+    headers[name] = Object.hasOwn(headers, name) ? `${headers[name]}, ${parts[at + 1]}` : parts[at + 1];
+  }
   return headers;
 }
 
@@ -84,10 +94,11 @@ function target(url) {
 }
 
 // A body as it crosses into the module: nothing, bytes, or a reader of them.
-function incoming({ body, headers }, whole) {
+function incoming(message) {
+  const { body } = message;
   if (body === null) return undefined;
-  const length = headers.get("content-length");
-  return length !== null && Number(length) <= WHOLE_BYTES ? whole() : body.getReader();
+  const length = message.headers.get("content-length");
+  return length !== null && Number(length) <= WHOLE_BYTES ? message.bytes() : body.getReader();
 }
 
 function outgoing(body) {
@@ -108,14 +119,23 @@ function outgoing(body) {
   });
 }
 
-// Has the module answer a request. `call` gets what the module takes of it.
-async function exchange(request, call) {
-  const body = await incoming(request, () => request.bytes());
-  const [status, headers, rest] = await guarded(() =>
-    call(request.method, target(request.url), head(request), body),
-  );
+// Has a value of the module, which is `PerInstance`, answer a request.
+function exchange(request, answering) {
+  const body = incoming(request);
+  return body instanceof Promise
+    ? body.then((whole) => exchanged(request, answering, whole))
+    : exchanged(request, answering, body);
+}
+
+function exchanged(request, answering, body) {
+  const [method, path, lines] = [request.method, target(request.url), head(request)];
+  const given = guarded(() => answering.get().fetch(method, path, lines, body));
+  return given instanceof Promise ? given.then(response) : response(given);
+}
+
+function response([status, headers, body]) {
   // Compressed bodies are compressed already.
-  return new Response(outgoing(rest), { status, headers: pairs(headers), encodeBody: "manual" });
+  return new Response(outgoing(body), { status, headers: fields(headers), encodeBody: "manual" });
 }
 
 // The problem documents that the module cannot write itself.
@@ -143,42 +163,55 @@ function problem(request, code) {
   return new Response(JSON.stringify(body), { status, headers });
 }
 
+function failed(request, error) {
+  console.error(error?.stack ?? error);
+  return problem(request, "internal");
+}
+
 export async function answered(request, work) {
   try {
     return await work();
   } catch (error) {
-    console.error(error?.stack ?? error);
-    return problem(request, "internal");
+    return failed(request, error);
   }
 }
 
-// Where the records of a namespace are: in its object, or in partitions. An object refuses what is not for it
-// (421), so what is remembered here may be old.
-class Placements {
-  static AGE_MILLIS = 60_000;
+// What was found out lately.
+class Memory {
   static MOST = 10_000;
   #known = new Map();
+  #ageMillis;
 
-  // `undefined`, or `[partitions, metric, created_at]`.
-  async of(env, space) {
-    const known = this.#known.get(space);
-    if (known !== undefined && known.until > Date.now()) return known.placement;
-    const placement = await home(env, space).placement();
-    if (this.#known.size >= Placements.MOST) this.#known.clear();
-    this.#known.set(space, { placement, until: Date.now() + Placements.AGE_MILLIS });
-    return placement;
+  constructor(ageMillis) {
+    this.#ageMillis = ageMillis;
   }
 
-  forget(space) {
-    this.#known.delete(space);
+  get(key, now) {
+    const known = this.#known.get(key);
+    return known !== undefined && known.until > now ? known.value : undefined;
+  }
+
+  set(key, value, now) {
+    if (this.#known.size >= Memory.MOST) this.#known.clear();
+    this.#known.set(key, { value, until: now + this.#ageMillis });
+    return value;
+  }
+
+  forget(key) {
+    this.#known.delete(key);
   }
 }
 
 const MISDIRECTED = 421;
 // The one object that holds the accounts and lists the namespaces of all.
 const CATALOG = "root";
+const NAMESPACES = "/v1/namespaces/";
 
-const placements = new Placements();
+// Where the records of a namespace are: `[partitions, metric, created_at]`, or `null`: in its object. An object
+// refuses what is not for it (421), so this may be old.
+const placements = new Memory(60_000);
+// Which object a key and a path lead to. Who is let in is the object's to say, and it is told sooner.
+const routes = new Memory(2_000);
 let front;
 
 function catalog(env) {
@@ -202,25 +235,53 @@ function partition(env, space, createdAt, number) {
   return env.NAMESPACES.getByName(`${space}/${createdAt}/${number}`);
 }
 
+// `[kind, account, name]` of a request, or a promise of it; see crates/worker/src/front.rs.
+function route(request, path, now) {
+  const named = (name) => request.headers.get(name) ?? undefined;
+  const [authorization, address] = [named("authorization"), named("cf-connecting-ip")];
+  const ask = () => {
+    const keys = [authorization, named("x-api-key"), named("api-key")];
+    return guarded(() => front.get().route(path, address, ...keys));
+  };
+  if (authorization === undefined || !path.startsWith(NAMESPACES)) return split(ask());
+  const end = path.indexOf("/", NAMESPACES.length);
+  const space = end < 0 ? path : path.slice(0, end);
+  const knock = `${space}\n${authorization}\n${address}`;
+  return routes.get(knock, now) ?? split(ask(), (found) => routes.set(knock, found, now));
+}
+
+function split(words, remember) {
+  if (words instanceof Promise) return words.then((words) => split(words, remember));
+  const found = words.split(" ");
+  if (found[0] === "namespace") remember?.(found);
+  return found;
+}
+
+async function placement(env, space, now) {
+  const asked = await home(env, space).placement();
+  return placements.set(space, asked ?? null, now);
+}
+
 // Sends a request to where the records of its namespace are. `undefined`: they were somewhere else.
-async function forward(env, request, path, space) {
-  const isWhole = path.split("/").length === 4;
+async function forward(env, request, path, space, now) {
+  const isWhole = path.indexOf("/", NAMESPACES.length) < 0;
   if (isWhole && (request.method === "PUT" || request.method === "DELETE")) {
     placements.forget(space);
     const response = await home(env, space).fetch(request);
-    return response.status === 200 ? described(env, request, path, space, response) : response;
+    return response.status === 200 ? described(env, request, space, response, now) : response;
   }
-  const placement = await placements.of(env, space);
+  let placed = placements.get(space, now);
+  if (placed === undefined) placed = await placement(env, space, now);
   let response;
-  if (placement === undefined) {
+  if (placed === null) {
     response = await home(env, space).fetch(request);
   } else {
-    const [count, , createdAt] = placement;
+    const [count, , createdAt] = placed;
     const only = front.get().partition(path, count);
     response =
       only >= 0
         ? await partition(env, space, createdAt, only).fetch(request)
-        : await gather(env, request, space, placement);
+        : await gather(env, request, space, placed);
   }
   if (response?.status !== MISDIRECTED && response !== undefined) return response;
   placements.forget(space);
@@ -232,27 +293,25 @@ async function gather(env, request, space, [count, metric, createdAt]) {
   let isMoved = false;
   const name = space.split("/")[1];
   const send = async (number, method, path, lines, body) => {
-    const headers = pairs(lines);
-    const init = { method, headers, body };
+    const init = { method, headers: fields(lines), body };
     const object = partition(env, space, createdAt, number);
     const answer = await object.fetch(`https://partition${path}`, init);
     isMoved ||= answer.status === MISDIRECTED;
-    const rest = await incoming(answer, () => answer.bytes());
+    const rest = await incoming(answer);
     return [answer.status, head(answer), rest];
   };
-  const response = await exchange(request, (...call) =>
-    front.get().gather(name, count, metric, send, ...call),
-  );
+  const fetch = (...call) => front.get().gather(name, count, metric, send, ...call);
+  const response = await exchange(request, { get: () => ({ fetch }) });
   return isMoved ? undefined : response;
 }
 
 // A namespace that was there already describes itself with what its partitions hold.
-async function described(env, request, path, space, response) {
-  const placement = await placements.of(env, space);
-  if (placement === undefined) return response;
+async function described(env, request, space, response, now) {
+  const placed = await placement(env, space, now);
+  if (placed === null) return response;
   const { headers } = request;
   const ask = new Request(request.url, { headers });
-  return (await gather(env, ask, space, placement)) ?? response;
+  return (await gather(env, ask, space, placed)) ?? response;
 }
 
 // Counts a request where it can be asked for later; without the binding, nowhere.
@@ -264,48 +323,53 @@ function count(env, request, [kind, account], response, started) {
   });
 }
 
-export default class extends WorkerEntrypoint {
-  async fetch(request) {
-    const started = Date.now();
-    const env = this.env;
-    front ??= new PerInstance(() => new quartz.Front(env, accounts(env)));
-    const path = target(request.url).split(/[?#]/, 1)[0];
-    let route = [];
-    const response = await answered(request, async () => {
-      const named = (name) => request.headers.get(name) ?? undefined;
-      const told = ["cf-connecting-ip", "authorization", "x-api-key", "api-key"].map(named);
-      route = (await guarded(() => front.get().route(path, ...told))).split(" ");
-      const [kind, account, name] = route;
-      if (kind === "catalog") return catalog(env).fetch(request);
-      if (kind !== "namespace") {
-        return exchange(request, (...call) => front.get().fetch(...call));
-      }
-      const space = `${account}/${name}`;
-      // What has no body can be sent again.
-      const again = () => request.body === null && forward(env, request, path, space);
-      const answer = (await forward(env, request, path, space)) ?? (await again());
-      return answer || problem(request, "storage_unavailable");
-    });
-    count(env, request, route, response, started);
-    return response;
-  }
+async function answer(env, request, path, [kind, account, name], now) {
+  if (kind === "catalog") return catalog(env).fetch(request);
+  if (kind !== "namespace") return exchange(request, front);
+  const space = `${account}/${name}`;
+  const answer = await forward(env, request, path, space, now);
+  if (answer !== undefined) return answer;
+  // What has no body can be sent again.
+  const again = request.body === null ? await forward(env, request, path, space, now) : undefined;
+  return again ?? problem(request, "storage_unavailable");
 }
+
+export default {
+  async fetch(request, env) {
+    const started = Date.now();
+    front ??= new PerInstance(() => new quartz.Front(env, accounts(env)));
+    const [path] = target(request.url).split(/[?#]/, 1);
+    let to = [];
+    let response;
+    try {
+      to = route(request, path, started);
+      if (to instanceof Promise) to = await to;
+      response = await answer(env, request, path, to, started);
+    } catch (error) {
+      response = failed(request, error);
+    }
+    count(env, request, to, response, started);
+    return response;
+  },
+};
 
 class QuartzObject extends DurableObject {
   module;
 
   async fetch(request) {
-    return answered(request, () =>
-      exchange(request, (...call) => this.module.get().fetch(...call)),
-    );
+    try {
+      return await exchange(request, this.module);
+    } catch (error) {
+      return failed(request, error);
+    }
   }
 
-  alarm() {
+  async alarm() {
     return guarded(() => this.module.get().alarm());
   }
 
   // Deletes the namespace here.
-  leave(name) {
+  async leave(name) {
     return guarded(() => this.module.get().leave(name));
   }
 }
@@ -339,11 +403,11 @@ export class Namespace extends QuartzObject {
     };
   }
 
-  placement() {
+  async placement() {
     return guarded(() => this.module.get().placement());
   }
 
-  found(meta) {
+  async found(meta) {
     return guarded(() => this.module.get().found(meta));
   }
 }
@@ -355,11 +419,11 @@ export class Catalog extends QuartzObject {
     this.module = new PerInstance(() => new quartz.QuartzObject(ctx.storage, env));
   }
 
-  admit(key, address) {
+  async admit(key, address) {
     return guarded(() => this.module.get().admit(key, address));
   }
 
-  enter(name, createdAt) {
+  async enter(name, createdAt) {
     return guarded(() => this.module.get().enter(name, createdAt));
   }
 

@@ -16,7 +16,8 @@ pub async fn check_store(storage: DurableObjectStorage) -> Result<(), JsError> {
     let make = || {
         for table in ["rows", "parts"] {
             let drop = Statement::new(&format!("DROP TABLE IF EXISTS {table}"));
-            sql.run(&drop, &[]).expect("a table is dropped");
+            sql.run(&drop, &js_sys::Array::new())
+                .expect("a table is dropped");
         }
         SqlStore::open(sql.clone()).expect("the store opens")
     };

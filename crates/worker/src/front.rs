@@ -9,7 +9,7 @@ use axum::{
     response::Response,
 };
 use futures::FutureExt as _;
-use js_sys::{Function, Promise};
+use js_sys::Function;
 use quartz_api::{Limits, Metric};
 use quartz_core::{
     VectorCache,
@@ -22,13 +22,13 @@ use quartz_http::{
 use quartz_service::{Admission, Denial, Gatekeeper as _, Grant, Knock};
 use send_wrapper::SendWrapper;
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::future_to_promise;
 
 use crate::{
     exchange,
     gate::{AccountsObject, Remote},
     host::{self, EdgeHost, JsClock, not_ready, spawner},
     settings::Settings,
+    turn,
 };
 
 /// Requests that one isolate answers by itself at once.
@@ -61,7 +61,9 @@ impl Front {
     /// Where a request goes: `namespace ACCOUNT NAME`, `catalog`, or nothing, which is
     /// [`fetch`](Self::fetch): what is wrong with a path or a key, the router says. A promise of it, if
     /// the accounts have to be asked. The keys are those of `Authorization`, `X-API-Key` and `Api-Key`.
-    #[must_use]
+    ///
+    /// # Errors
+    /// When the accounts cannot be asked.
     pub fn route(
         &self,
         path: &str,
@@ -69,14 +71,14 @@ impl Front {
         authorization: Option<String>,
         x_api_key: Option<String>,
         api_key: Option<String>,
-    ) -> JsValue {
+    ) -> Result<JsValue, JsValue> {
         let subject = subject(path);
         if subject == Subject::Nothing {
-            return "".into();
+            return Ok("".into());
         }
         if subject == Subject::Catalog {
             // Its router lets in by itself.
-            return "catalog".into();
+            return Ok("catalog".into());
         }
         let keys = [
             ("authorization", authorization),
@@ -90,7 +92,7 @@ impl Front {
             }
         }
         let Some(credential) = credential_in(&headers) else {
-            return "".into();
+            return Ok("".into());
         };
         let address = address.and_then(|address| address.parse().ok());
         let knock = Knock {
@@ -98,9 +100,9 @@ impl Front {
             address,
         };
         match self.gatekeeper.admit(knock) {
-            Admission::Ready(admitted) => destination(admitted, &subject),
+            Admission::Ready(admitted) => Ok(destination(admitted, &subject)),
             Admission::Pending(asked) => {
-                future_to_promise(async move { Ok(destination(asked.await, &subject)) }).into()
+                turn::answer(async move { Ok(destination(asked.await, &subject)) })
             }
         }
     }
@@ -123,11 +125,11 @@ impl Front {
         partitions: u16,
         metric: &str,
         send: Function,
-        method: &str,
-        target: &str,
-        headers: &str,
+        method: String,
+        target: String,
+        headers: String,
         body: JsValue,
-    ) -> Promise {
+    ) -> Result<JsValue, JsValue> {
         let space = Partitioned {
             name,
             count: partitions,
@@ -139,9 +141,7 @@ impl Front {
             partitions: Arc::new(Apart(SendWrapper::new(send))),
         };
         let gather = self.state().map(quartz_http::gather);
-        let (method, target) = (method.to_owned(), target.to_owned());
-        let headers = headers.to_owned();
-        future_to_promise(async move {
+        turn::answer(async move {
             let gather = gather?.layer(Extension(space));
             let answer = exchange::answer(gather, &method, &target, &headers, body).await?;
             Ok(answer.into())
@@ -149,14 +149,18 @@ impl Front {
     }
 
     /// Answers a request that goes to no object.
-    pub fn fetch(&self, method: &str, target: &str, headers: &str, body: JsValue) -> Promise {
+    pub fn fetch(
+        &self,
+        method: String,
+        target: String,
+        headers: String,
+        body: JsValue,
+    ) -> Result<JsValue, JsValue> {
         let router = self.router.get().cloned().map_or_else(|| self.router(), Ok);
         if let Ok(router) = &router {
             let _ = self.router.set(router.clone());
         }
-        let (method, target) = (method.to_owned(), target.to_owned());
-        let headers = headers.to_owned();
-        future_to_promise(async move {
+        turn::answer(async move {
             let answer = exchange::answer(router?, &method, &target, &headers, body).await?;
             Ok(answer.into())
         })

@@ -13,6 +13,8 @@ use quartz_service::{Accounts, Entropy, Ports, RootKey};
 use send_wrapper::SendWrapper;
 use wasm_bindgen::JsError;
 
+use crate::turn;
+
 /// The runtime's clock. It stands still while a turn of the event loop runs.
 pub(crate) struct JsClock;
 
@@ -85,5 +87,5 @@ impl Host for EdgeHost {
 
 /// Runs futures in the event loop.
 pub(crate) fn spawner() -> Spawn {
-    Arc::new(|future: BoxFuture<'static, ()>| wasm_bindgen_futures::spawn_local(future))
+    Arc::new(|future: BoxFuture<'static, ()>| turn::spawn(future))
 }

@@ -6,6 +6,7 @@
 //!
 //! What runs without the platform is compiled and tested on every host.
 
+pub mod rows;
 pub mod undo;
 
 #[cfg(target_arch = "wasm32")]
@@ -28,5 +29,9 @@ mod settings;
 pub mod sql;
 #[cfg(target_arch = "wasm32")]
 pub mod store;
+#[cfg(target_arch = "wasm32")]
+mod table;
+#[cfg(target_arch = "wasm32")]
+mod turn;
 #[cfg(target_arch = "wasm32")]
 mod usage;

@@ -6,7 +6,7 @@
 use std::cell::Cell;
 
 use futures::lock::Mutex;
-use js_sys::{Promise, Uint8Array};
+use js_sys::{Array, Promise, Uint8Array};
 use quartz_core::{keys::meta::Meta, namespace::Namespace};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
@@ -73,9 +73,9 @@ impl Listing {
     pub(crate) fn open(sql: &Sql, others: Others) -> Result<Self, JsValue> {
         let find = Statement::new("SELECT 1 FROM sqlite_master WHERE name = 'listing'");
         let mut known = None;
-        if sql.exec(&find, &[])?.only()?.is_some() {
+        if sql.exec(&find, &Array::new())?.only()?.is_some() {
             let read = Statement::new("SELECT created_at, partitions FROM listing");
-            known = sql.exec(&read, &[])?.only()?.map(|row| Founded {
+            known = sql.exec(&read, &Array::new())?.only()?.map(|row| Founded {
                 created_at: row.number(0) as u64,
                 partitions: row.number(1) as u16,
             });
@@ -122,14 +122,13 @@ impl Listing {
     }
 
     fn remember(&self, founded: Option<Founded>) -> Result<(), JsValue> {
-        let run =
-            |text: &str, values: &[JsValue]| self.sql.exec(&Statement::new(text), values).map(drop);
+        let run = |text: &str, values: &Array| self.sql.run(&Statement::new(text), values);
         self.sql.atomically(|| {
             run(
                 "CREATE TABLE IF NOT EXISTS listing (created_at INTEGER, partitions INTEGER)",
-                &[],
+                &Array::new(),
             )?;
-            run("DELETE FROM listing", &[])?;
+            run("DELETE FROM listing", &Array::new())?;
             match founded {
                 None => Ok(()),
                 Some(Founded {
@@ -137,7 +136,7 @@ impl Listing {
                     partitions,
                 }) => run(
                     "INSERT INTO listing VALUES (?, ?)",
-                    &[JsValue::from_f64(created_at as f64), partitions.into()],
+                    &Array::of2(&JsValue::from_f64(created_at as f64), &partitions.into()),
                 ),
             }
         })?;

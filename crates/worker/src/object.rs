@@ -4,7 +4,7 @@ use std::{cell::Cell, rc::Rc, sync::Arc};
 
 use axum::Router;
 use futures::FutureExt as _;
-use js_sys::{Array, Promise, Uint8Array};
+use js_sys::{Array, Uint8Array};
 use quartz_api::Limits;
 use quartz_core::{
     Clock as _, Metric, VectorCache,
@@ -16,7 +16,6 @@ use quartz_core::{
 use quartz_http::ApiState;
 use quartz_service::{Accounts, Gatekeeper};
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::future_to_promise;
 
 use crate::{
     exchange,
@@ -26,7 +25,7 @@ use crate::{
     settings::Settings,
     sql::{DurableObjectStorage, Sql, store_error},
     store::SqlStore,
-    usage,
+    turn, usage,
 };
 
 /// Vectors that all objects of an isolate keep in memory together, in bytes.
@@ -138,11 +137,15 @@ impl QuartzObject {
     }
 
     /// Answers a request; see [`exchange`].
-    pub fn fetch(&self, method: &str, target: &str, headers: &str, body: JsValue) -> Promise {
+    pub fn fetch(
+        &self,
+        method: String,
+        target: String,
+        headers: String,
+        body: JsValue,
+    ) -> Result<JsValue, JsValue> {
         let inner = Rc::clone(&self.0);
-        let (method, target) = (method.to_owned(), target.to_owned());
-        let headers = headers.to_owned();
-        future_to_promise(async move {
+        turn::answer(async move {
             if inner.is_misdirected(&method, &target).await? {
                 let status = JsValue::from_f64(MISDIRECTED);
                 return Ok(Array::of3(&status, &"".into(), &JsValue::UNDEFINED).into());
@@ -165,9 +168,9 @@ impl QuartzObject {
     }
 
     /// Does what can wait, in bounded rounds, and asks for the next alarm.
-    pub fn alarm(&self) -> Promise {
+    pub fn alarm(&self) -> Result<JsValue, JsValue> {
         let inner = Rc::clone(&self.0);
-        future_to_promise(async move {
+        turn::answer(async move {
             inner.alarm.set(None);
             inner.maintain().await?;
             Ok(JsValue::UNDEFINED)
@@ -175,9 +178,9 @@ impl QuartzObject {
     }
 
     /// Of a namespace: `[partitions, metric, created_at]` if it has partitions and they are ready.
-    pub fn placement(&self) -> Promise {
+    pub fn placement(&self) -> Result<JsValue, JsValue> {
         let inner = Rc::clone(&self.0);
-        future_to_promise(async move {
+        turn::answer(async move {
             let Some(namespace) = inner.namespace().await? else {
                 return Ok(JsValue::UNDEFINED);
             };
@@ -197,15 +200,15 @@ impl QuartzObject {
     }
 
     /// What the accounts in this object say of a key.
-    pub fn admit(&self, key: &str, address: Option<String>) -> Promise {
+    pub fn admit(&self, key: &str, address: Option<String>) -> Result<JsValue, JsValue> {
         let (accounts, key) = (self.0.accounts.clone(), key.to_owned());
-        future_to_promise(async move { Ok(gate::verdict(&accounts, &key, address).await.into()) })
+        turn::answer(async move { Ok(gate::verdict(&accounts, &key, address).await.into()) })
     }
 
     /// Enters a namespace in the catalog that this object is.
-    pub fn enter(&self, name: &str, created_at: f64) -> Promise {
+    pub fn enter(&self, name: &str, created_at: f64) -> Result<JsValue, JsValue> {
         let (directory, name) = (self.0.directory.clone(), name.to_owned());
-        future_to_promise(async move {
+        turn::answer(async move {
             let entered = directory.enter(&name, created_at as u64).await;
             entered.map_err(JsError::from)?;
             Ok(JsValue::UNDEFINED)
@@ -224,9 +227,9 @@ impl QuartzObject {
     }
 
     /// Creates the partition that this object is, as the namespace describes itself.
-    pub fn found(&self, meta: &Uint8Array) -> Promise {
+    pub fn found(&self, meta: &Uint8Array) -> Result<JsValue, JsValue> {
         let (inner, meta) = (Rc::clone(&self.0), meta.to_vec());
-        future_to_promise(async move {
+        turn::answer(async move {
             let Role::Partition(name) = &inner.role else {
                 return Err(JsError::new("this object is no partition").into());
             };
@@ -243,9 +246,9 @@ impl QuartzObject {
     }
 
     /// Takes a namespace out of the catalog, or deletes the partition, that this object is.
-    pub fn leave(&self, name: &str) -> Promise {
+    pub fn leave(&self, name: &str) -> Result<JsValue, JsValue> {
         let (inner, name) = (Rc::clone(&self.0), name.to_owned());
-        future_to_promise(async move {
+        turn::answer(async move {
             inner.tell_usage().await?;
             inner.directory.delete(&name).await.map_err(JsError::from)?;
             let forgotten = inner.accounts.forget(&name).await;

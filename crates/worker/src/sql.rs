@@ -35,13 +35,17 @@ extern "C" {
     fn database_size(this: &SqlStorage) -> Result<f64, JsValue>;
 
     #[wasm_bindgen(method, catch, variadic)]
-    fn exec(this: &SqlStorage, statement: &JsString, values: &Array) -> Result<Cursor, JsValue>;
+    fn exec(
+        this: &SqlStorage,
+        statement: &JsString,
+        values: &Array,
+    ) -> Result<ObjectCursor, JsValue>;
 
     #[wasm_bindgen(extends = js_sys::Object)]
-    type Cursor;
+    type ObjectCursor;
 
     #[wasm_bindgen(method, catch)]
-    fn raw(this: &Cursor) -> Result<RawCursor, JsValue>;
+    fn raw(this: &ObjectCursor) -> Result<RawCursor, JsValue>;
 
     #[wasm_bindgen(extends = js_sys::Object)]
     type RawCursor;
@@ -61,9 +65,9 @@ pub struct Sql {
 #[derive(Clone, Debug)]
 pub struct Statement(JsString);
 
-/// The rows that a statement gives. Read to the end, or with [`only`](Rows::only): a statement that is not
+/// The rows that a statement gives. Read to the end, or with [`only`](Cursor::only): a statement that is not
 /// finished holds a lock.
-pub struct Rows(RawCursor);
+pub struct Cursor(RawCursor);
 
 /// One row.
 pub struct Row(Array);
@@ -88,16 +92,16 @@ impl Sql {
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn exec(&self, statement: &Statement, values: &[JsValue]) -> Result<Rows, JsValue> {
-        Ok(Rows(self.sql.exec(&statement.0, &list(values))?.raw()?))
+    pub fn exec(&self, statement: &Statement, values: &Array) -> Result<Cursor, JsValue> {
+        Ok(Cursor(self.sql.exec(&statement.0, values)?.raw()?))
     }
 
     /// Runs a statement that gives none.
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn run(&self, statement: &Statement, values: &[JsValue]) -> Result<(), JsValue> {
-        self.sql.exec(&statement.0, &list(values)).map(drop)
+    pub fn run(&self, statement: &Statement, values: &Array) -> Result<(), JsValue> {
+        self.sql.exec(&statement.0, values).map(drop)
     }
 
     /// Runs `work` wholly or, if it fails, not at all.
@@ -125,7 +129,7 @@ impl Sql {
     }
 }
 
-impl Rows {
+impl Cursor {
     /// The next row.
     ///
     /// # Errors
@@ -172,14 +176,6 @@ impl Row {
     pub fn number(&self, column: u32) -> f64 {
         self.0.get(column).as_f64().unwrap_or_default()
     }
-}
-
-fn list(values: &[JsValue]) -> Array {
-    let list = Array::new_with_length(values.len() as u32);
-    for (place, value) in (0..).zip(values) {
-        list.set(place, value.clone());
-    }
-    list
 }
 
 /// Bytes as a value of a statement.

@@ -5,61 +5,33 @@
 //! commit is as durable as its answer, whatever was asked for.
 
 use std::{
-    cell::{Cell, RefCell},
-    cmp::Ordering,
-    collections::HashSet,
-    future::ready,
-    iter::Peekable,
-    rc::Rc,
+    cell::RefCell, cmp::Ordering, collections::HashSet, future::ready, iter::Peekable, rc::Rc,
     sync::Arc,
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use quartz_core::store::{
     Batch, BoxFuture, Durability, Operation, Page, Result, ScanLimit, Snapshot, Store, StoreError,
     successor,
 };
 use send_wrapper::SendWrapper;
-use wasm_bindgen::JsValue;
 
 use crate::{
-    sql::{Rows, Sql, Statement, blob, store_error},
+    sql::{Cursor, Sql},
+    table::Table,
     undo::{Outdated, Undo},
 };
 
-/// A longer value is cut into parts: SQLite takes 2 MB a row here.
-const PART_BYTES: usize = 1 << 20;
 /// Rows that a page reads at once if its bytes are limited.
 const ROWS_AT_ONCE: usize = 128;
 
-/// `rows.value` is NULL where the value is in `parts`. The triggers take the parts away with the value,
-/// so that a write need not ask what was there.
-const TABLES: [&str; 4] = [
-    "CREATE TABLE IF NOT EXISTS rows (key BLOB PRIMARY KEY, value BLOB) WITHOUT ROWID",
-    "CREATE TABLE IF NOT EXISTS parts \
-     (key BLOB, number INTEGER, value BLOB, PRIMARY KEY (key, number)) WITHOUT ROWID",
-    "CREATE TRIGGER IF NOT EXISTS row_replaced AFTER UPDATE ON rows WHEN OLD.value IS NULL \
-     BEGIN DELETE FROM parts WHERE key = OLD.key; END",
-    "CREATE TRIGGER IF NOT EXISTS row_deleted AFTER DELETE ON rows WHEN OLD.value IS NULL \
-     BEGIN DELETE FROM parts WHERE key = OLD.key; END",
-];
-
 /// The store of one object. Clones share it.
 #[derive(Clone)]
-pub struct SqlStore(SendWrapper<Rc<Table>>);
+pub struct SqlStore(SendWrapper<Rc<Inner>>);
 
-struct Table {
-    sql: Sql,
+struct Inner {
+    table: Table,
     undo: RefCell<Undo>,
-    /// Whether the tables are there. An object that is only looked at keeps nothing.
-    exists: Cell<bool>,
-    get: Statement,
-    get_parts: Statement,
-    scan: Statement,
-    scan_to_end: Statement,
-    put: Statement,
-    put_part: Statement,
-    delete: Statement,
 }
 
 impl SqlStore {
@@ -68,28 +40,8 @@ impl SqlStore {
     /// # Errors
     /// When SQLite fails.
     pub fn open(sql: Sql) -> Result<Self> {
-        let find = Statement::new("SELECT 1 FROM sqlite_master WHERE name = 'row_deleted'");
-        let found = sql.exec(&find, &[]).and_then(|rows| rows.only());
-        let exists = found.map_err(|thrown| store_error(&thrown))?.is_some();
-        Ok(Self(SendWrapper::new(Rc::new(Table {
-            sql,
-            undo: RefCell::default(),
-            exists: Cell::new(exists),
-            get: Statement::new("SELECT value FROM rows WHERE key = ?"),
-            get_parts: Statement::new("SELECT value FROM parts WHERE key = ? ORDER BY number"),
-            scan: Statement::new(
-                "SELECT key, value FROM rows WHERE key >= ? AND key < ? ORDER BY key LIMIT ?",
-            ),
-            scan_to_end: Statement::new(
-                "SELECT key, value FROM rows WHERE key >= ? ORDER BY key LIMIT ?",
-            ),
-            put: Statement::new(
-                "INSERT INTO rows VALUES (?, ?) \
-                 ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-            ),
-            put_part: Statement::new("INSERT INTO parts VALUES (?, ?, ?)"),
-            delete: Statement::new("DELETE FROM rows WHERE key = ?"),
-        }))))
+        let (table, undo) = (Table::open(sql)?, RefCell::default());
+        Ok(Self(SendWrapper::new(Rc::new(Inner { table, undo }))))
     }
 }
 
@@ -101,40 +53,24 @@ impl Store for SqlStore {
     fn snapshot(&self) -> BoxFuture<'_, Result<Arc<dyn Snapshot>>> {
         let number = self.0.undo.borrow_mut().hold();
         let snapshot: Arc<dyn Snapshot> = Arc::new(SqlSnapshot {
-            table: self.0.clone(),
+            store: self.0.clone(),
             number,
         });
         Box::pin(ready(Ok(snapshot)))
     }
 
     fn size_bytes(&self) -> u64 {
-        self.0.sql.size_bytes()
+        self.0.table.sql.size_bytes()
     }
 }
 
-impl Table {
+impl Inner {
     fn commit(&self, batch: Batch) -> Result<()> {
         if batch.is_empty() {
             return Ok(());
         }
         let replaced = self.replaced_by(&batch)?;
-        let mut is_new = false;
-        let done = self.sql.atomically(|| {
-            if !self.exists.get() {
-                is_new = true;
-                for table in TABLES {
-                    self.sql.run(&Statement::new(table), &[])?;
-                }
-            }
-            batch
-                .operations()
-                .iter()
-                .try_for_each(|operation| self.apply(operation))
-        });
-        done.map_err(|thrown| store_error(&thrown))?;
-        if is_new {
-            self.exists.set(true);
-        }
+        self.table.write(batch.operations())?;
         self.undo.borrow_mut().commit(replaced);
         Ok(())
     }
@@ -143,68 +79,16 @@ impl Table {
     fn replaced_by(&self, batch: &Batch) -> Result<Vec<(Bytes, Option<Bytes>)>> {
         let undo = self.undo.borrow();
         let mut keys = HashSet::new();
-        let mut replaced = Vec::new();
         for operation in batch.operations() {
             let (Operation::Put(key, _) | Operation::Delete(key)) = operation;
-            if undo.wants(key) && keys.insert(key) {
-                replaced.push((key.clone(), self.read(key)?));
+            if undo.wants(key) {
+                keys.insert(key);
             }
         }
-        Ok(replaced)
-    }
-
-    fn apply(&self, operation: &Operation) -> Result<(), JsValue> {
-        match operation {
-            Operation::Put(key, value) if value.len() <= PART_BYTES => {
-                self.sql.run(&self.put, &[blob(key), blob(value)])?;
-            }
-            Operation::Put(key, value) => {
-                self.sql.run(&self.put, &[blob(key), JsValue::NULL])?;
-                for (number, part) in value.chunks(PART_BYTES).enumerate() {
-                    let number = JsValue::from_f64(number as f64);
-                    self.sql
-                        .run(&self.put_part, &[blob(key), number, blob(part)])?;
-                }
-            }
-            Operation::Delete(key) => {
-                self.sql.run(&self.delete, &[blob(key)])?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The value in the table.
-    fn read(&self, key: &[u8]) -> Result<Option<Bytes>> {
-        if !self.exists.get() {
-            return Ok(None);
-        }
-        let found = self
-            .sql
-            .exec(&self.get, &[blob(key)])
-            .and_then(|rows| rows.only());
-        match found.map_err(|thrown| store_error(&thrown))? {
-            None => Ok(None),
-            Some(row) => match row.bytes(0) {
-                Some(value) => Ok(Some(value)),
-                None => self.read_parts(key).map(Some),
-            },
-        }
-    }
-
-    fn read_parts(&self, key: &[u8]) -> Result<Bytes> {
-        let thrown = |thrown| store_error(&thrown);
-        let rows = self
-            .sql
-            .exec(&self.get_parts, &[blob(key)])
-            .map_err(thrown)?;
-        let mut value = BytesMut::new();
-        while let Some(row) = rows.next().map_err(thrown)? {
-            value.extend_from_slice(&row.bytes(0).unwrap_or_default());
-        }
-        if value.is_empty() {
-            return Err(StoreError::corrupt_row(key, "its parts are missing"));
-        }
-        Ok(value.freeze())
+        let keys: Vec<_> = keys.into_iter().collect();
+        let mut values = self.table.read_all(&keys)?;
+        let before = |key: &Bytes| (key.clone(), values.remove(key));
+        Ok(keys.into_iter().map(before).collect())
     }
 
     fn scan(&self, snapshot: u64, start: &[u8], end: &[u8], limit: ScanLimit) -> Result<Page> {
@@ -224,7 +108,7 @@ impl Table {
         let most = rows.saturating_add(hidden).saturating_add(1);
         let mut shown = Shown {
             walk: Walk {
-                table: self,
+                table: &self.table,
                 start: start.to_vec(),
                 end,
                 // A page that ends by its bytes shall not read much more than it holds.
@@ -234,7 +118,7 @@ impl Table {
                 },
                 rows: None,
                 taken: 0,
-                ended: !self.exists.get(),
+                ended: !self.table.exists(),
             },
             ahead: None,
             changed: changed().peekable(),
@@ -290,7 +174,7 @@ struct Walk<'a> {
     start: Vec<u8>,
     end: &'a [u8],
     rows_at_once: usize,
-    rows: Option<Rows>,
+    rows: Option<Cursor>,
     /// Rows taken of those at once.
     taken: usize,
     ended: bool,
@@ -303,19 +187,14 @@ impl Walk<'_> {
                 Some(rows) => rows,
                 None => self.select()?,
             };
-            match rows.next().map_err(|thrown| store_error(&thrown))? {
+            match self.table.next(&rows)? {
                 None => self.ended = self.taken < self.rows_at_once,
-                Some(row) => {
+                Some((key, value)) => {
                     self.rows = Some(rows);
                     self.taken += 1;
-                    let key = row.bytes(0).unwrap_or_default();
                     if self.taken == self.rows_at_once {
                         self.start = successor(&key);
                     }
-                    let value = match row.bytes(1) {
-                        Some(value) => value,
-                        None => self.table.read_parts(&key)?,
-                    };
                     return Ok(Some((key, value)));
                 }
             }
@@ -323,15 +202,9 @@ impl Walk<'_> {
         Ok(None)
     }
 
-    fn select(&mut self) -> Result<Rows> {
+    fn select(&mut self) -> Result<Cursor> {
         self.taken = 0;
-        let most = JsValue::from_f64(self.rows_at_once.min(i32::MAX as usize) as f64);
-        let (table, start) = (self.table, blob(&self.start));
-        let rows = match self.end {
-            [] => table.sql.exec(&table.scan_to_end, &[start, most]),
-            end => table.sql.exec(&table.scan, &[start, blob(end), most]),
-        };
-        rows.map_err(|thrown| store_error(&thrown))
+        self.table.scan(&self.start, self.end, self.rows_at_once)
     }
 }
 
@@ -345,13 +218,13 @@ impl Drop for Walk<'_> {
 }
 
 struct SqlSnapshot {
-    table: SendWrapper<Rc<Table>>,
+    store: SendWrapper<Rc<Inner>>,
     number: u64,
 }
 
 impl SqlSnapshot {
     fn check(&self) -> Result<()> {
-        let held = self.table.undo.borrow().check(self.number);
+        let held = self.store.undo.borrow().check(self.number);
         held.map_err(|Outdated| {
             StoreError::Unavailable(
                 "too much was written while this was read; start again".to_owned(),
@@ -361,10 +234,10 @@ impl SqlSnapshot {
 
     fn read(&self, key: &[u8]) -> Result<Option<Bytes>> {
         self.check()?;
-        if let Some(before) = self.table.undo.borrow().at(self.number, key) {
+        if let Some(before) = self.store.undo.borrow().at(self.number, key) {
             return Ok(before.clone());
         }
-        self.table.read(key)
+        self.store.table.read(key)
     }
 }
 
@@ -381,13 +254,13 @@ impl Snapshot for SqlSnapshot {
     ) -> BoxFuture<'a, Result<Page>> {
         let page = self
             .check()
-            .and_then(|()| self.table.scan(self.number, start, end, limit));
+            .and_then(|()| self.store.scan(self.number, start, end, limit));
         Box::pin(ready(page))
     }
 }
 
 impl Drop for SqlSnapshot {
     fn drop(&mut self) {
-        self.table.undo.borrow_mut().release(self.number);
+        self.store.undo.borrow_mut().release(self.number);
     }
 }

@@ -1,0 +1,160 @@
+//! Futures in the turns of the event loop.
+//!
+//! A request that has to wait for nothing is answered within the call that brings it: [`answer`] runs it,
+//! and what it wakes (the writer of its namespace), until all of them wait. Promises and microtasks
+//! for each step would cost more than the steps. A future is polled in the turn of the object that woke it.
+
+use std::{
+    cell::{Cell, RefCell},
+    future::Future,
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+    task::{Context, Poll, Wake, Waker},
+};
+
+use futures::{
+    StreamExt as _,
+    future::{FutureExt as _, LocalBoxFuture},
+    stream::FuturesUnordered,
+};
+use js_sys::{Function, Promise};
+use wasm_bindgen::prelude::*;
+
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(catch, js_name = queueMicrotask)]
+    fn queue_microtask(turn: &Closure<dyn FnMut()>) -> Result<(), JsValue>;
+}
+
+thread_local! {
+    static TASKS: Tasks = Tasks::new();
+}
+
+/// Every future of the module.
+struct Tasks {
+    running: RefCell<FuturesUnordered<LocalBoxFuture<'static, ()>>>,
+    spawned: RefCell<Vec<LocalBoxFuture<'static, ()>>>,
+    bell: Arc<Bell>,
+    waker: Waker,
+    turn: Closure<dyn FnMut()>,
+}
+
+/// Hears that a future can go on.
+struct Bell(AtomicU8);
+
+/// Nothing can go on.
+const QUIET: u8 = 0;
+/// A turn will come.
+const RUNG: u8 = 1;
+/// A turn is being taken.
+const BUSY: u8 = 2;
+/// Something could go on again while a turn was taken.
+const BUSY_RUNG: u8 = 3;
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        match self.0.load(Ordering::Relaxed) {
+            QUIET => {
+                self.0.store(RUNG, Ordering::Relaxed);
+                TASKS.with(|tasks| {
+                    // It fails where there is no event loop.
+                    let _ = queue_microtask(&tasks.turn);
+                });
+            }
+            BUSY => self.0.store(BUSY_RUNG, Ordering::Relaxed),
+            _ => {}
+        }
+    }
+}
+
+impl Tasks {
+    fn new() -> Self {
+        let bell = Arc::new(Bell(AtomicU8::new(QUIET)));
+        Self {
+            running: RefCell::default(),
+            spawned: RefCell::default(),
+            waker: Waker::from(Arc::clone(&bell)),
+            bell,
+            turn: Closure::new(|| TASKS.with(Self::take_turn)),
+        }
+    }
+
+    /// Lets futures go on until all wait.
+    fn take_turn(&self) {
+        // Within a turn there is nothing to do: it goes on until all wait.
+        let Ok(mut running) = self.running.try_borrow_mut() else {
+            return;
+        };
+        let mut context = Context::from_waker(&self.waker);
+        loop {
+            self.bell.0.store(BUSY, Ordering::Relaxed);
+            running.extend(self.spawned.take());
+            while let Poll::Ready(Some(())) = running.poll_next_unpin(&mut context) {}
+            if self.bell.0.load(Ordering::Relaxed) == BUSY && self.spawned.borrow().is_empty() {
+                break;
+            }
+        }
+        self.bell.0.store(QUIET, Ordering::Relaxed);
+    }
+}
+
+/// Runs a future to its end, in the background.
+pub(crate) fn spawn(future: impl Future<Output = ()> + 'static) {
+    TASKS.with(|tasks| {
+        tasks.spawned.borrow_mut().push(future.boxed_local());
+        tasks.bell.wake_by_ref();
+    });
+}
+
+/// What a future gives if it has to wait for nothing, else a promise of it.
+///
+/// # Errors
+/// Those of the future.
+pub(crate) fn answer(
+    future: impl Future<Output = Result<JsValue, JsValue>> + 'static,
+) -> Result<JsValue, JsValue> {
+    let outcome = Rc::new(Cell::new(Outcome::Open));
+    let answered = Rc::clone(&outcome);
+    let task = async move {
+        let result = future.await;
+        match (answered.take(), result) {
+            // It fails only if the promise was not made by the platform.
+            (Outcome::Promised(resolve, _), Ok(value)) => {
+                drop(resolve.call1(&JsValue::NULL, &value))
+            }
+            (Outcome::Promised(_, reject), Err(why)) => drop(reject.call1(&JsValue::NULL, &why)),
+            (_, result) => answered.set(Outcome::Done(result)),
+        }
+    };
+    TASKS.with(|tasks| {
+        tasks.spawned.borrow_mut().push(task.boxed_local());
+        tasks.take_turn();
+    });
+    match outcome.take() {
+        Outcome::Done(result) => result,
+        _ => {
+            Ok(
+                Promise::new(&mut |resolve, reject| {
+                    outcome.set(Outcome::Promised(resolve, reject))
+                })
+                .into(),
+            )
+        }
+    }
+}
+
+#[derive(Default)]
+enum Outcome {
+    #[default]
+    Open,
+    Done(Result<JsValue, JsValue>),
+    /// The functions that settle the promise.
+    Promised(Function, Function),
+}
