@@ -7,6 +7,7 @@ use bytes::Bytes;
 use js_sys::{Array, ArrayBuffer, JsString, Promise, Uint8Array};
 use quartz_core::store::StoreError;
 use wasm_bindgen::{JsCast as _, prelude::*};
+use wasm_bindgen_futures::JsFuture;
 
 #[wasm_bindgen]
 extern "C" {
@@ -23,6 +24,9 @@ extern "C" {
         this: &DurableObjectStorage,
         work: &mut dyn FnMut() -> Result<(), JsValue>,
     ) -> Result<(), JsValue>;
+
+    #[wasm_bindgen(method, catch)]
+    fn sync(this: &DurableObjectStorage) -> Result<Promise, JsValue>;
 
     #[wasm_bindgen(method, catch, js_name = setAlarm)]
     fn set_alarm(this: &DurableObjectStorage, at_millis: f64) -> Result<Promise, JsValue>;
@@ -110,6 +114,14 @@ impl Sql {
     /// That of `work`.
     pub fn atomically(&self, mut work: impl FnMut() -> Result<(), JsValue>) -> Result<(), JsValue> {
         self.storage.transaction_sync(&mut work)
+    }
+
+    /// Waits until everything that was written before is durable.
+    ///
+    /// # Errors
+    /// When it will never be.
+    pub async fn sync(&self) -> Result<(), JsValue> {
+        JsFuture::from(self.storage.sync()?).await.map(drop)
     }
 
     /// Bytes of the database.

@@ -10,6 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use futures::FutureExt as _;
 use quartz_core::store::{
     Batch, BoxFuture, Durability, Operation, Page, Result, ScanLimit, Snapshot, Store, StoreError,
     successor,
@@ -17,7 +18,7 @@ use quartz_core::store::{
 use send_wrapper::SendWrapper;
 
 use crate::{
-    sql::{Cursor, Sql},
+    sql::{Cursor, Sql, store_error},
     table::Table,
     undo::{Outdated, Undo},
 };
@@ -46,8 +47,15 @@ impl SqlStore {
 }
 
 impl Store for SqlStore {
-    fn commit(&self, batch: Batch, _: Durability) -> BoxFuture<'_, Result<()>> {
-        Box::pin(ready(self.0.commit(batch)))
+    fn commit(&self, batch: Batch, durability: Durability) -> BoxFuture<'_, Result<()>> {
+        let is_empty = batch.is_empty();
+        let done = self.0.commit(batch);
+        if done.is_err() || is_empty || durability == Durability::Memory {
+            return Box::pin(ready(done));
+        }
+        let sync = self.0.table.sql.sync();
+        let synced = sync.map(|synced| synced.map_err(|thrown| store_error(&thrown)));
+        Box::pin(SendWrapper::new(synced))
     }
 
     fn snapshot(&self) -> BoxFuture<'_, Result<Arc<dyn Snapshot>>> {
