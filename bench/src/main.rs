@@ -5,6 +5,7 @@
 
 mod command;
 mod data;
+mod edge;
 mod exact;
 mod fsync;
 mod kv;
@@ -42,6 +43,8 @@ enum Command {
     /// One measurement of our side in a process of its own
     #[command(hide = true, subcommand)]
     Ours(vectors::Ours),
+    /// The Worker on workerd, beside one written by hand and the native server
+    Edge(edge::Args),
     /// One measurement of exact search in a process of its own, for its memory
     #[command(hide = true)]
     ExactProcess {
@@ -91,6 +94,7 @@ fn main() -> anyhow::Result<()> {
         Command::Exact(args) => all(&args, &[upsert::run, exact::run]),
         Command::Vectors(args) => vectors::run(&args),
         Command::Ours(ours) => vectors::run_ours(&ours),
+        Command::Edge(args) => edge::run(&args),
         Command::ExactProcess {
             store,
             data,

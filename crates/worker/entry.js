@@ -57,6 +57,11 @@ class PerInstance {
     this.#make = make;
   }
 
+  // Has it made again when it is next asked for.
+  forget() {
+    this.#madeIn = 0;
+  }
+
   get() {
     if (this.#madeIn !== present()) {
       this.#value = this.#make();
@@ -226,6 +231,11 @@ function accounts(env, name, part) {
   };
 }
 
+// `account/name` of a namespace, as AccountId::scope of crates/service has it.
+function spaceOf(name) {
+  return name.startsWith("~") ? name.slice(1) : `root/${name}`;
+}
+
 // `space` is `account/name`.
 function home(env, space) {
   return env.NAMESPACES.getByName(space);
@@ -351,6 +361,13 @@ export default {
     count(env, request, to, response, started);
     return response;
   },
+
+  // The cron trigger of wrangler.jsonc.
+  async scheduled(_, env) {
+    let last;
+    do last = await catalog(env).finishClosings(last);
+    while (last !== undefined);
+  },
 };
 
 class QuartzObject extends DurableObject {
@@ -403,6 +420,14 @@ export class Namespace extends QuartzObject {
     };
   }
 
+  // Leaves nothing here.
+  async erase() {
+    await guarded(() => this.module.get().erase());
+    await this.ctx.storage.deleteAlarm();
+    await this.ctx.storage.deleteAll();
+    this.module.forget();
+  }
+
   async placement() {
     return guarded(() => this.module.get().placement());
   }
@@ -416,7 +441,15 @@ export class Namespace extends QuartzObject {
 export class Catalog extends QuartzObject {
   constructor(ctx, env) {
     super(ctx, env);
-    this.module = new PerInstance(() => new quartz.QuartzObject(ctx.storage, env));
+    const namespaces = { erase: async (name) => home(env, spaceOf(name)).erase() };
+    const none = [undefined, undefined, undefined];
+    this.module = new PerInstance(
+      () => new quartz.QuartzObject(ctx.storage, env, ...none, namespaces),
+    );
+  }
+
+  async finishClosings(after) {
+    return guarded(() => this.module.get().finish_closings(after));
   }
 
   async admit(key, address) {

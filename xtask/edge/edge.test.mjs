@@ -160,6 +160,57 @@ test("a deleted namespace gives its space back", async () => {
   });
 });
 
+test("a key that cannot be checked at first loses no write", async () => {
+  const created = await (await call("POST", "/v1/accounts", { name: "unchecked" })).json();
+  const headers = { authorization: `Bearer ${created.key.key}` };
+  await (await inside("unchecked", "/test/uncheck")).text();
+  const put = () => call("PUT", "/v1/namespaces/one/kv/a", "1", headers);
+  const refused = await put();
+  assert.equal(refused.status, 503);
+  assert.equal((await refused.json()).code, "storage_unavailable");
+  assert.equal((await put()).status, 201);
+});
+
+// An account with a namespace, one with partitions, and the objects that hold them.
+async function account() {
+  const created = await (await call("POST", "/v1/accounts", { name: "closes" })).json();
+  const headers = { authorization: `Bearer ${created.key.key}` };
+  const put = await call("PUT", "/v1/namespaces/one/kv/a", "1", headers);
+  assert.equal(put.status, 201);
+  const config = { dimension: 2, partitions: 2 };
+  assert.equal((await call("PUT", "/v1/namespaces/parted", config, headers)).status, 201);
+  const record = { id: "r", vector: [1, 2] };
+  const upsert = await call("POST", "/v1/namespaces/parted/upsert", { records: [record] }, headers);
+  assert.equal(upsert.status, 200);
+  const objects = await miniflare.getDurableObjectNamespace("NAMESPACES");
+  const get = (name) => objects.get(objects.idFromName(`${created.account.id}/${name}`));
+  const rows = async (name) => (await get(name).fetch("http://localhost/test/rows")).json();
+  return { id: created.account.id, headers, rows };
+}
+
+test("a closed account leaves no namespace behind", async () => {
+  const { id, headers, rows } = await account();
+  assert.ok((await rows("one")) > 0 && (await rows("parted")) > 0);
+  assert.equal((await call("DELETE", `/v1/accounts/${id}`, undefined, headers)).status, 204);
+  assert.equal((await call("GET", `/v1/accounts/${id}`)).status, 404);
+  assert.equal(await rows("one"), 0);
+  assert.equal(await rows("parted"), 0);
+});
+
+test("the cron trigger finishes a closing that was cut off", async () => {
+  const { id, rows } = await account();
+  const suspended = { suspended: "closed by its owner" };
+  assert.equal((await call("PATCH", `/v1/accounts/${id}`, suspended)).status, 200);
+  const other = await account();
+  const worker = await miniflare.getWorker();
+  assert.equal((await worker.scheduled({ cron: "*/15 * * * *" })).outcome, "ok");
+  assert.equal((await call("GET", `/v1/accounts/${id}`)).status, 404);
+  assert.equal(await rows("one"), 0);
+  assert.equal(await rows("parted"), 0);
+  assert.equal((await call("GET", `/v1/accounts/${other.id}`)).status, 200);
+  assert.ok((await other.rows("one")) > 0);
+});
+
 test("a namespace that is only looked at keeps nothing", async () => {
   assert.equal((await call("GET", "/v1/namespaces/nowhere")).status, 404);
   assert.equal((await call("GET", "/v1/namespaces/nowhere/kv/a")).status, 404);

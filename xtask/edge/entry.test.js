@@ -1,9 +1,19 @@
 // The entry with what only tests need: objects that can be asked to fail.
-import Front, { Catalog, Namespace as Real, answered, guarded } from "./entry.js";
+import Front, { Catalog as Accounts, Namespace as Real, answered, guarded } from "./entry.js";
 import * as quartz from "./quartz.js";
 
-export { Catalog };
 export default Front;
+
+// Keys that are not to be checked in time.
+let unchecked = 0;
+
+export class Catalog extends Accounts {
+  async admit(...knock) {
+    if (unchecked === 0) return super.admit(...knock);
+    unchecked -= 1;
+    throw new Error("asked to");
+  }
+}
 
 export class Namespace extends Real {
   async fetch(request) {
@@ -18,6 +28,15 @@ export class Namespace extends Real {
       case "/test/evict":
         this.ctx.abort("evicted by a test");
         return new Response();
+      case "/test/memory":
+        return Response.json(quartz.memory_bytes());
+      case "/test/kernel": {
+        const asked = new URL(request.url).searchParams;
+        return Response.json(quartz.multiply(asked.get("kind"), Number(asked.get("rounds"))));
+      }
+      case "/test/uncheck":
+        unchecked = 1;
+        return new Response("ok");
       case "/test/alarm":
         return Response.json(await this.ctx.storage.getAlarm());
       case "/test/rows":

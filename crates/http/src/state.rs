@@ -10,7 +10,10 @@ use std::{
 
 use http::HeaderValue;
 use quartz_api::Limits;
-use quartz_core::{directory::Directory, store::BoxFuture};
+use quartz_core::{
+    directory::Directory,
+    store::{BoxFuture, StoreError},
+};
 use quartz_service::{Accounts, Gatekeeper};
 
 /// The world outside the router: time, randomness, health. The crate itself has none of them.
@@ -31,6 +34,12 @@ pub trait Host: Send + Sync + 'static {
 
     /// Whether requests should be sent here; `Err` says why not.
     fn ready(&self) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// Erases what is kept of a namespace outside the directory, which only lists it. Repeating it does
+    /// no harm.
+    fn erase(&self, _namespace: &str) -> BoxFuture<'static, Result<(), StoreError>> {
         Box::pin(std::future::ready(Ok(())))
     }
 }

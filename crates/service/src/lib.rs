@@ -16,6 +16,7 @@ mod account_id;
 mod accounts;
 mod audit;
 pub mod calendar;
+mod closing;
 mod collect;
 mod error;
 mod gatekeeper;
@@ -38,6 +39,7 @@ pub use self::{
     account_id::AccountId,
     accounts::{Accounts, NewAccount, RootKey},
     audit::{AuditFault, AuditPage, verify_chain},
+    closing::Namespaces,
     error::{Error, Result},
     gatekeeper::{Admission, Credential, Denial, Gatekeeper, GrantCache, Knock},
     grant::Grant,

@@ -1,4 +1,4 @@
-//! The module with what only tests call: the store's conformance suite, and ways to die.
+//! The module with what only tests and benchmarks call: the store's conformance suite, ways to die, kernels alone.
 #![cfg(target_arch = "wasm32")]
 #![expect(missing_docs, reason = "called from xtask/edge/entry.test.js only")]
 
@@ -43,4 +43,29 @@ pub async fn exhaust_memory() -> usize {
 #[wasm_bindgen]
 pub fn memory_bytes() -> usize {
     core::arch::wasm32::memory_size(0) * 65_536
+}
+
+/// Multiplies a vector with others that the processor's caches hold, and says with how many: what
+/// bench/src/edge.rs does natively.
+#[wasm_bindgen]
+pub fn multiply(kind: &str, rounds: u32) -> f64 {
+    const ROWS: usize = 64;
+    const DIMENSION: usize = 384;
+    let numbers = (0..ROWS * DIMENSION).map(|at| (at * 31 % 127) as i8);
+    if kind == "i8" {
+        let rows: Vec<_> = numbers.collect();
+        let mut products = [0; ROWS];
+        for _ in 0..rounds {
+            quartz_kernels::dot_i8_rows(&rows[..DIMENSION], &rows, &mut products);
+            std::hint::black_box(&products);
+        }
+    } else {
+        let rows: Vec<_> = numbers.map(f32::from).collect();
+        let mut products = [0.0; ROWS];
+        for _ in 0..rounds {
+            quartz_kernels::dot_rows(&rows[..DIMENSION], &rows, &mut products);
+            std::hint::black_box(&products);
+        }
+    }
+    f64::from(rounds) * ROWS as f64
 }

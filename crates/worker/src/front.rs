@@ -11,11 +11,7 @@ use axum::{
 use futures::FutureExt as _;
 use js_sys::Function;
 use quartz_api::{Limits, Metric};
-use quartz_core::{
-    VectorCache,
-    directory::Directory,
-    store::{BoxFuture, MemoryStore},
-};
+use quartz_core::{VectorCache, directory::Directory, store::BoxFuture};
 use quartz_http::{
     ApiState, Partitioned, Partitions, Subject, auth::credential_in, only_partition, subject,
 };
@@ -27,6 +23,7 @@ use crate::{
     exchange,
     gate::{AccountsObject, Remote},
     host::{self, EdgeHost, JsClock, not_ready, spawner},
+    nowhere::Nowhere,
     settings::Settings,
     turn,
 };
@@ -184,17 +181,18 @@ impl Front {
 
     /// What a router of no namespace is built from: all namespaces are elsewhere.
     fn state(&self) -> Result<ApiState, JsError> {
-        let store = Arc::new(MemoryStore::default());
+        let store = Arc::new(Nowhere::default());
         let accounts = host::accounts(store.clone(), self.settings.root_key.clone())?;
         let cache = VectorCache::new(0);
-        let directory = Directory::new(store, Arc::new(JsClock), cache, spawner());
+        let directory = Directory::new(store.clone(), Arc::new(JsClock), cache, spawner());
         let directory = directory.now_or_never().ok_or_else(not_ready)??;
+        store.close();
         Ok(ApiState {
             directory,
             limits: Limits::default(),
             accounts,
             gatekeeper: self.gatekeeper.clone(),
-            host: Arc::new(EdgeHost::new()),
+            host: Arc::new(EdgeHost::new(None)),
             concurrent_requests: CONCURRENT_REQUESTS,
             cors_origins: self.settings.cors_origins.clone(),
         })

@@ -1,8 +1,9 @@
 //! What the runtime brings: time, randomness, background work.
 
-use std::{cell::Cell, rc::Rc, sync::Arc};
+use std::{cell::Cell, future::ready, rc::Rc, sync::Arc};
 
 use futures::FutureExt as _;
+use js_sys::Promise;
 use quartz_core::{
     Clock,
     directory::Spawn,
@@ -11,9 +12,10 @@ use quartz_core::{
 use quartz_http::Host;
 use quartz_service::{Accounts, Entropy, Ports, RootKey};
 use send_wrapper::SendWrapper;
-use wasm_bindgen::JsError;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
 
-use crate::turn;
+use crate::{sql::store_error, turn};
 
 /// The runtime's clock. It stands still while a turn of the event loop runs.
 pub(crate) struct JsClock;
@@ -53,8 +55,22 @@ pub(crate) fn not_ready() -> StoreError {
     StoreError::Unavailable("the store did not answer at once".to_owned())
 }
 
+#[wasm_bindgen]
+extern "C" {
+    /// The objects of namespaces, as the catalog sees them; see `entry.js`.
+    #[wasm_bindgen(extends = js_sys::Object)]
+    #[derive(Clone)]
+    pub type NamespaceObjects;
+
+    /// Has the object of a namespace erase itself.
+    #[wasm_bindgen(method, catch)]
+    fn erase(this: &NamespaceObjects, name: &str) -> Result<Promise, JsValue>;
+}
+
 /// What the router asks of a Worker or an object.
 pub(crate) struct EdgeHost {
+    /// Of the catalog.
+    namespaces: Option<SendWrapper<NamespaceObjects>>,
     /// Random, so that ids of different instances differ; 0 until the first request, before which
     /// the runtime gives no random numbers.
     instance: SendWrapper<Rc<Cell<u64>>>,
@@ -62,8 +78,9 @@ pub(crate) struct EdgeHost {
 }
 
 impl EdgeHost {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(namespaces: Option<NamespaceObjects>) -> Self {
         Self {
+            namespaces: namespaces.map(SendWrapper::new),
             instance: SendWrapper::new(Rc::default()),
             requests: SendWrapper::new(Rc::default()),
         }
@@ -82,6 +99,20 @@ impl Host for EdgeHost {
         }
         self.requests.set(self.requests.get() + 1);
         u128::from(self.instance.get()) << 64 | u128::from(self.requests.get())
+    }
+
+    fn erase(&self, namespace: &str) -> BoxFuture<'static, Result<(), StoreError>> {
+        let Some(objects) = &self.namespaces else {
+            return Box::pin(ready(Ok(())));
+        };
+        let asked = objects.erase(namespace);
+        Box::pin(SendWrapper::new(async move {
+            let erased = async { JsFuture::from(asked?).await };
+            erased
+                .await
+                .map(drop)
+                .map_err(|thrown| store_error(&thrown))
+        }))
     }
 }
 

@@ -11,16 +11,16 @@ use quartz_core::{
     directory::Directory,
     keys::meta::Meta,
     namespace::{Change, Namespace},
-    store::{MemoryStore, Store},
+    store::MemoryStore,
 };
-use quartz_http::ApiState;
-use quartz_service::{Accounts, Gatekeeper};
+use quartz_http::{ApiState, Host};
+use quartz_service::{AccountId, Accounts, Gatekeeper, Namespaces};
 use wasm_bindgen::prelude::*;
 
 use crate::{
     exchange,
     gate::{self, AccountsObject, Remote},
-    host::{self, EdgeHost, JsClock, not_ready, spawner},
+    host::{self, EdgeHost, JsClock, NamespaceObjects, not_ready, spawner},
     listing::{Founded, Listing, Others},
     settings::Settings,
     sql::{DurableObjectStorage, Sql, store_error},
@@ -56,6 +56,7 @@ struct Inner {
     accounts: Accounts,
     /// Where what is counted here is told; the catalog knows by itself.
     told: Option<AccountsObject>,
+    host: Arc<dyn Host>,
     role: Role,
     /// The alarm that is set, milliseconds since 1970, as far as this instance knows.
     alarm: Cell<Option<u64>>,
@@ -74,7 +75,8 @@ enum Role {
 #[wasm_bindgen]
 impl QuartzObject {
     /// The object on this storage: of the catalog without a name, of a partition without others. Other
-    /// objects ask `accounts` who is let in; the catalog knows by itself.
+    /// objects ask `accounts` who is let in; the catalog knows by itself, and reaches the objects of
+    /// `namespaces`.
     ///
     /// # Errors
     /// When a setting is missing or the storage fails.
@@ -85,14 +87,15 @@ impl QuartzObject {
         name: Option<String>,
         others: Option<Others>,
         accounts: Option<AccountsObject>,
+        namespaces: Option<NamespaceObjects>,
     ) -> Result<Self, JsError> {
         let settings = Settings::read(env)?;
         let sql = Sql::new(storage);
-        let store: Arc<dyn Store> = Arc::new(SqlStore::open(sql.clone())?);
+        let store = SqlStore::open(sql.clone())?;
         let told = accounts.clone();
         let (accounts, gatekeeper): (_, Arc<dyn Gatekeeper>) = match accounts {
             None => {
-                let accounts = host::accounts(Arc::clone(&store), settings.root_key)?;
+                let accounts = host::accounts(Arc::new(store.at_once()), settings.root_key)?;
                 (accounts.clone(), Arc::new(accounts))
             }
             Some(object) => {
@@ -102,15 +105,16 @@ impl QuartzObject {
             }
         };
         let cache = VECTOR_CACHE.with(Clone::clone);
-        let directory = Directory::new(store, Arc::new(JsClock), cache, spawner());
+        let directory = Directory::new(Arc::new(store), Arc::new(JsClock), cache, spawner());
         let directory = directory.now_or_never().ok_or_else(not_ready)??;
+        let host: Arc<dyn Host> = Arc::new(EdgeHost::new(namespaces));
         let router = quartz_http::router(
             ApiState {
                 directory: directory.clone(),
                 limits: Limits::default(),
                 accounts: accounts.clone(),
                 gatekeeper,
-                host: Arc::new(EdgeHost::new()),
+                host: Arc::clone(&host),
                 concurrent_requests: CONCURRENT_REQUESTS,
                 cors_origins: settings.cors_origins,
             },
@@ -131,6 +135,7 @@ impl QuartzObject {
             router,
             accounts,
             told,
+            host,
             role,
             alarm: Cell::new(None),
         })))
@@ -255,6 +260,38 @@ impl QuartzObject {
             forgotten.map_err(JsError::from)?;
             inner.set_alarm(JsClock.now_millis())?;
             Ok(JsValue::UNDEFINED)
+        })
+    }
+
+    /// Deletes the namespace that this object is, and sees to it that the others know; what is stored
+    /// here may then be thrown away.
+    pub fn erase(&self) -> Result<JsValue, JsValue> {
+        let inner = Rc::clone(&self.0);
+        turn::answer(async move {
+            let Role::Namespace(name, listing) = &inner.role else {
+                return Err(JsError::new("this object is no namespace").into());
+            };
+            inner.directory.delete(name).await.map_err(JsError::from)?;
+            inner.update_listing(listing).await?;
+            Ok(JsValue::UNDEFINED)
+        })
+    }
+
+    /// Finishes the closing of accounts that the catalog holds, where it was cut off. Looks at some accounts
+    /// after `after` and gives the last of them if there are more.
+    pub fn finish_closings(&self, after: Option<String>) -> Result<JsValue, JsValue> {
+        let inner = Rc::clone(&self.0);
+        turn::answer(async move {
+            let after = after.map(|id| id.parse::<AccountId>());
+            let host = Arc::clone(&inner.host);
+            let namespaces = Namespaces {
+                directory: &inner.directory,
+                elsewhere: &|name| host.erase(name),
+            };
+            let after = after.transpose().map_err(JsError::new)?;
+            let last = inner.accounts.finish_closings(&namespaces, after).await;
+            let last = last.map_err(JsError::from)?;
+            Ok(last.map_or(JsValue::UNDEFINED, |id| id.as_str().into()))
         })
     }
 }

@@ -1,8 +1,9 @@
 //! [`SqlStore`]: the `Store` on the SQLite of a Durable Object.
 //!
-//! `exec` answers at once, so every future is ready when it is made. What is written in one turn of the
-//! event loop becomes durable as a whole, and the runtime holds every answer back until it is: a
-//! commit is as durable as its answer, whatever was asked for.
+//! `exec` answers at once. What is written in one turn of the event loop becomes durable as a whole, and the
+//! runtime holds every answer back until it is: a commit is as durable as its answer, whatever was
+//! asked for. A commit ends only then, so that the writer of the namespace gathers what comes meanwhile
+//! and makes it one commit.
 
 use std::{
     cell::RefCell, cmp::Ordering, collections::HashSet, future::ready, iter::Peekable, rc::Rc,
@@ -28,7 +29,10 @@ const ROWS_AT_ONCE: usize = 128;
 
 /// The store of one object. Clones share it.
 #[derive(Clone)]
-pub struct SqlStore(SendWrapper<Rc<Inner>>);
+pub struct SqlStore {
+    inner: SendWrapper<Rc<Inner>>,
+    waits: bool,
+}
 
 struct Inner {
     table: Table,
@@ -42,33 +46,44 @@ impl SqlStore {
     /// When SQLite fails.
     pub fn open(sql: Sql) -> Result<Self> {
         let (table, undo) = (Table::open(sql)?, RefCell::default());
-        Ok(Self(SendWrapper::new(Rc::new(Inner { table, undo }))))
+        Ok(Self {
+            inner: SendWrapper::new(Rc::new(Inner { table, undo })),
+            waits: true,
+        })
+    }
+
+    /// The same store, whose commits answer at once. They are durable before anyone outside the object hears
+    /// of them; what waits meanwhile is not committed with them.
+    #[must_use]
+    pub fn at_once(&self) -> Self {
+        let (inner, waits) = (self.inner.clone(), false);
+        Self { inner, waits }
     }
 }
 
 impl Store for SqlStore {
     fn commit(&self, batch: Batch, durability: Durability) -> BoxFuture<'_, Result<()>> {
         let is_empty = batch.is_empty();
-        let done = self.0.commit(batch);
-        if done.is_err() || is_empty || durability == Durability::Memory {
+        let done = self.inner.commit(batch);
+        if done.is_err() || is_empty || !self.waits || durability == Durability::Memory {
             return Box::pin(ready(done));
         }
-        let sync = self.0.table.sql.sync();
+        let sync = self.inner.table.sql.sync();
         let synced = sync.map(|synced| synced.map_err(|thrown| store_error(&thrown)));
         Box::pin(SendWrapper::new(synced))
     }
 
     fn snapshot(&self) -> BoxFuture<'_, Result<Arc<dyn Snapshot>>> {
-        let number = self.0.undo.borrow_mut().hold();
+        let number = self.inner.undo.borrow_mut().hold();
         let snapshot: Arc<dyn Snapshot> = Arc::new(SqlSnapshot {
-            store: self.0.clone(),
+            store: self.inner.clone(),
             number,
         });
         Box::pin(ready(Ok(snapshot)))
     }
 
     fn size_bytes(&self) -> u64 {
-        self.0.table.sql.size_bytes()
+        self.inner.table.sql.size_bytes()
     }
 }
 

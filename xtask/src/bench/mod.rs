@@ -7,7 +7,7 @@ use std::{path::PathBuf, process::Command};
 use anyhow::{Result, bail};
 
 use crate::{
-    cache,
+    cache, edge,
     process::{self, cargo, program, root},
     setup::{environment, need},
 };
@@ -39,6 +39,8 @@ enum Which {
     Kv,
     /// Upserts and exact search only
     Exact,
+    /// The Worker on workerd, beside one written by hand and the native server
+    Edge,
     /// Approximate search; an hour or more the first time, as graphs over a million vectors are built
     Vectors(vectors::Args),
 }
@@ -53,6 +55,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         None => simple("all"),
         Some(Which::Kv) => simple("kv"),
         Some(Which::Exact) => simple("exact"),
+        Some(Which::Edge) => edge::bench(&data, args.seconds),
         Some(Which::Vectors(chosen)) => vectors::run(chosen, &data),
         Some(Which::All) => {
             simple("all")?;

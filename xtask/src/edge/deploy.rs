@@ -2,7 +2,10 @@
 
 use anyhow::Result;
 
-use super::{build, runtime::npm};
+use super::{
+    build,
+    runtime::{Tools, npm},
+};
 use crate::{
     process::{self, program},
     setup,
@@ -19,10 +22,11 @@ pub(crate) struct Args {
 /// Builds the Worker and deploys it.
 pub(crate) fn run(args: &Args) -> Result<()> {
     build(&setup::wasm()?)?;
-    let tools = npm(&["--include=dev"])?;
+    let tools = npm(Tools::Deploy)?;
     process::run(
         program(tools.node)
             .arg(tools.modules.join("wrangler/bin/wrangler.js"))
+            .env("WRANGLER_SEND_METRICS", "false")
             .args(["deploy", "--config", "crates/worker/wrangler.jsonc"])
             .args(&args.options),
     )

@@ -1,5 +1,6 @@
 //! `cargo xtask edge`: the same engine on Cloudflare Workers.
 
+mod bench;
 mod build;
 mod bundler;
 mod deploy;
@@ -9,6 +10,7 @@ mod test;
 use anyhow::Result;
 
 pub(crate) use self::{
+    bench::bench,
     build::build,
     runtime::Runtime,
     test::{faults, same_answers, start},

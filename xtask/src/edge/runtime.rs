@@ -29,28 +29,35 @@ pub(super) struct Npm {
     pub(super) modules: PathBuf,
 }
 
-/// Installs what `xtask/edge/package-lock.json` names, and a node if there is none new enough.
-pub(super) fn npm(options: &[&str]) -> Result<Npm> {
+/// What of `xtask/edge/package-lock.json` is installed, each in a folder of its own.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Tools {
+    /// What serves the Worker on this machine.
+    Runtime,
+    /// That, and what sends it to Cloudflare.
+    Deploy,
+}
+
+/// Installs tools, and a node if there is none new enough.
+pub(super) fn npm(tools: Tools) -> Result<Npm> {
     setup::need("npm", &["npm"])?;
-    let home = cache::dir().join("edge");
+    let (folder, dev) = match tools {
+        Tools::Runtime => ("edge", "--omit=dev"),
+        Tools::Deploy => ("edge-deploy", "--include=dev"),
+    };
+    let home = cache::dir().join(folder);
     let modules = home.join("node_modules");
     fs::create_dir_all(&home)?;
     // The last thing written says what is installed.
     let complete = home.join("complete");
     let lock = fs::read_to_string(root().join("xtask/edge/package-lock.json"))?;
-    let wanted = format!("{options:?}\n{lock}");
-    if fs::read_to_string(&complete).ok().as_ref() != Some(&wanted) {
+    if fs::read_to_string(&complete).ok().as_ref() != Some(&lock) {
         for file in ["package.json", "package-lock.json"] {
             fs::copy(root().join("xtask/edge").join(file), home.join(file))?;
         }
         let quiet = ["ci", "--no-audit", "--no-fund", "--loglevel=error"];
-        let omit = if options.is_empty() {
-            &["--omit=dev"][..]
-        } else {
-            options
-        };
-        run(program("npm").current_dir(&home).args(quiet).args(omit))?;
-        fs::write(&complete, wanted)?;
+        run(program("npm").current_dir(&home).args(quiet).arg(dev))?;
+        fs::write(&complete, lock)?;
     }
     let node = node(&modules)?;
     Ok(Npm { node, modules })
@@ -85,7 +92,7 @@ impl Runtime {
     /// Serves the modules in a folder, with data in another, and waits until it answers. Port 0 is any
     /// free one.
     pub(crate) fn start(worker: &Path, data: &Path, port: u16) -> Result<Self> {
-        let tools = npm(&[])?;
+        let tools = npm(Tools::Runtime)?;
         let log = data.with_extension("log");
         fs::create_dir_all(data)?;
         let mut child = Command::new(&tools.node)
@@ -182,7 +189,7 @@ pub(crate) fn dev(args: &DevArgs) -> Result<()> {
 
 /// Runs a test file of `xtask/edge` under node.
 pub(super) fn node_test(file: &str, worker: &Path) -> Result<()> {
-    let tools = npm(&[])?;
+    let tools = npm(Tools::Runtime)?;
     let scratch = cache::target_dir().join(format!("xtask/edge-{}", std::process::id()));
     let result = process::run(
         program(&tools.node)

@@ -10,7 +10,7 @@ use anyhow::Result;
 use super::{
     Runtime, build,
     build::{compile, pack},
-    runtime::{node_test, npm},
+    runtime::{Tools, node_test, npm},
 };
 use crate::{
     cache, conformance,
@@ -42,7 +42,7 @@ pub(crate) fn start(worker: &Path) -> Result<Runtime> {
 
 /// Sends the same requests to a native server and to the Worker; the answers must be equal.
 pub(crate) fn same_answers(native: &Server, worker: &Runtime) -> Result<()> {
-    let tools = npm(&[])?;
+    let tools = npm(Tools::Runtime)?;
     process::run(
         program(tools.node)
             .arg(root().join("xtask/edge/same.mjs"))
@@ -56,8 +56,8 @@ pub(crate) fn faults(wasm: &Wasm) -> Result<()> {
     node_test("edge.test.mjs", &under_test(wasm)?)
 }
 
-/// Builds the Worker with what only tests call.
-fn under_test(wasm: &Wasm) -> Result<PathBuf> {
+/// Builds the Worker with what only tests and benchmarks call.
+pub(super) fn under_test(wasm: &Wasm) -> Result<PathBuf> {
     let folder = root().join("target/worker-test");
     compile(wasm, &["--example", "under_test"])?;
     pack("examples/under_test.wasm", &folder)?;

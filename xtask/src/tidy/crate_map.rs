@@ -32,7 +32,13 @@ const MAP: [(&str, &[&str]); 12] = [
     ("quartz-client", &["quartz-api"]),
     (
         "quartz-worker",
-        &["quartz-http", "quartz-service", "quartz-core", "quartz-api"],
+        &[
+            "quartz-http",
+            "quartz-service",
+            "quartz-core",
+            "quartz-kernels",
+            "quartz-api",
+        ],
     ),
     // It must not share a mistake with what it tests.
     ("quartz-conformance", &[]),

@@ -2,8 +2,9 @@ use axum::extract::State;
 use http::StatusCode;
 use quartz_api as wire;
 use quartz_api::{AccountList, CreateAccount, CreatedAccount, ErrorCode, UpdateAccount};
-use quartz_core::namespace::ListRange;
-use quartz_service::{Account, AccountId, NewAccount, NewKey, Permission, roles::OWNER};
+use quartz_service::{
+    Account, AccountId, Namespaces, NewAccount, NewKey, Permission, roles::OWNER,
+};
 
 use super::{api_keys::issued_to_wire, check_label, check_text};
 use crate::{
@@ -12,7 +13,7 @@ use crate::{
     extract::{AccountPath, Json, QueryString, WalkParams, page_limit},
     handlers::Reply,
     openapi::{AccountParams, refuses},
-    problem::{Failure, Place, Result, from_core, from_service, from_store},
+    problem::{Failure, Result, from_service, from_store},
     state::App,
 };
 
@@ -27,8 +28,6 @@ const LIST: List<'_> = List {
     namespace: "",
     prefix: "",
 };
-/// Namespaces of a closed account that are deleted before the next ones are listed.
-const CLOSE_NAMESPACES: usize = 100;
 
 /// List accounts
 ///
@@ -184,37 +183,14 @@ pub(crate) async fn close_account(
 ) -> Result<Reply> {
     let account = reached(&app, &caller, &id).await?;
     let id = account.id();
-    // From now on nobody gets in who could write.
-    let suspended = account
-        .suspend(&caller.by(), Some("closed by its owner"))
-        .await;
-    suspended.map_err(from_service)?;
     drop(account);
-    delete_namespaces(&app, id).await?;
-    app.accounts.erase(id).await.map_err(from_service)?;
-    // What a request that was let in before has still created.
-    delete_namespaces(&app, id).await?;
-    tracing::info!(account = %id, "an account was closed");
+    let namespaces = Namespaces {
+        directory: &app.directory,
+        elsewhere: &|name| app.host.erase(name),
+    };
+    let closed = app.accounts.close(&caller.by(), id, &namespaces).await;
+    closed.map_err(from_service)?;
     Ok(Reply::empty(StatusCode::NO_CONTENT))
-}
-
-async fn delete_namespaces(app: &App, id: AccountId) -> Result<()> {
-    loop {
-        let range = ListRange {
-            prefix: id.scope(),
-            after: None,
-            limit: CLOSE_NAMESPACES,
-        };
-        let page = app.directory.list(&range).await;
-        let page = page.map_err(|error| from_core(error, Place::Request))?;
-        if page.items.is_empty() {
-            return Ok(());
-        }
-        for entry in page.items {
-            let deleted = app.directory.delete(&entry.name).await;
-            deleted.map_err(|error| from_core(error, Place::Request))?;
-        }
-    }
 }
 
 /// An account that the caller may see. Others are not told from those that are not there.

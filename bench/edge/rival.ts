@@ -1,8 +1,13 @@
 // What a developer would write by hand for `GET` and `PUT` of small values, to be measured beside ours.
 import { DurableObject } from "cloudflare:workers";
 
+interface Env {
+  QUARTZ_ROOT_KEY: string;
+  NAMESPACES: DurableObjectNamespace<Namespace>;
+}
+
 export default {
-  async fetch(request, env) {
+  async fetch(request: Request, env: Env): Promise<Response> {
     if (request.headers.get("authorization") !== `Bearer ${env.QUARTZ_ROOT_KEY}`) {
       return new Response("unauthorized", { status: 401 });
     }
@@ -11,14 +16,16 @@ export default {
   },
 };
 
-export class Namespace extends DurableObject {
-  constructor(ctx, env) {
+export class Namespace extends DurableObject<Env> {
+  sql: SqlStorage;
+
+  constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.sql = ctx.storage.sql;
     this.sql.exec("CREATE TABLE IF NOT EXISTS kv (key TEXT PRIMARY KEY, value BLOB, type TEXT)");
   }
 
-  async fetch(request) {
+  async fetch(request: Request): Promise<Response> {
     const key = new URL(request.url).pathname.split("/").slice(5).join("/");
     if (request.method === "PUT") {
       const value = await request.arrayBuffer();
@@ -31,10 +38,13 @@ export class Namespace extends DurableObject {
       );
       return new Response(null, { status: 200 });
     }
-    const [row] = this.sql.exec("SELECT value, type FROM kv WHERE key = ?", key);
+    const [row] = this.sql.exec<{ value: ArrayBuffer; type: string }>(
+      "SELECT value, type FROM kv WHERE key = ?",
+      key,
+    );
     if (row === undefined) return new Response("not found", { status: 404 });
     return new Response(row.value, { headers: { "content-type": row.type } });
   }
 }
 
-export class Catalog extends DurableObject {}
+export class Catalog extends DurableObject<Env> {}

@@ -1,0 +1,144 @@
+// node measure.mjs WORKER TESTED SECONDS DATA NATIVE-URL NATIVE-KEY: what `quartz-bench edge` records, as a line of
+// JSON. TESTED is the Worker with what only tests call; NATIVE is a server to compare searches with.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire, stripTypeScriptTypes } from "node:module";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { Miniflare, options } from "../../xtask/edge/worker.mjs";
+import { search } from "./vectors.mjs";
+
+const [worker, tested, seconds, data, nativeUrl, nativeKey] = process.argv.slice(2);
+const KEY = "qz_root_of_a_measurement";
+const KEYS = 1000;
+const CONNECTIONS = 16;
+const ROUNDS = 5;
+// Compilers of the runtime need some thousand calls before they have done their best.
+const WARM_SECONDS = 8;
+const VECTORS = 50_000;
+const here = dirname(fileURLToPath(import.meta.url));
+const require = createRequire(join(process.env.EDGE_MODULES, "x"));
+const WebSocket = require("ws");
+// Both write to memory: a disk that others share would decide otherwise.
+const scratch = mkdtempSync(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "quartz-edge-"));
+
+const script = (method) => `
+local body = string.rep("x", 1024)
+request = function()
+  local path = "/v1/namespaces/bench/kv/key-" .. math.random(0, ${KEYS - 1})
+  return wrk.format("${method}", path, { ["Authorization"] = "Bearer ${KEY}",
+    ["Content-Type"] = "text/plain" }, ${method === "PUT" ? "body" : "nil"})
+end
+done = function(summary, latency)
+  io.write(string.format("RESULT %d %d %d %d\\n", summary.requests / (summary.duration / 1e6),
+    latency:percentile(50), latency:percentile(99), summary.errors.status))
+end`;
+
+async function load(url, method, time) {
+  const file = join(scratch, `${method}.lua`);
+  writeFileSync(file, script(method));
+  const wrk = spawn("wrk", ["-t1", `-c${CONNECTIONS}`, `-d${time}s`, "-s", file, url]);
+  let said = "";
+  wrk.stdout.on("data", (text) => (said += text));
+  await once(wrk, "close");
+  const result = /RESULT (\d+) (\d+) (\d+) (\d+)/.exec(said);
+  if (result === null) throw new Error(said);
+  const [rate, p50, p99, errors] = result.slice(1).map(Number);
+  if (errors > 0) throw new Error(`${errors} requests failed`);
+  return { rate, p50_ms: p50 / 1000, p99_ms: p99 / 1000 };
+}
+
+async function start(settings) {
+  const direct = { unsafeDirectSockets: [{ host: "127.0.0.1" }] };
+  const miniflare = new Miniflare({ ...settings, ...direct });
+  await miniflare.ready;
+  return { miniflare, url: String(await miniflare.unsafeGetDirectURL()).replace(/\/$/, "") };
+}
+
+const median = (figures) => figures.sort((a, b) => a - b)[Math.floor(figures.length / 2)];
+
+// Both on the same runtime, in turns.
+async function keyValue() {
+  const code = stripTypeScriptTypes(readFileSync(join(here, "rival.ts"), "utf8"));
+  writeFileSync(join(scratch, "rival.js"), code);
+  const rival = options({ worker: scratch, data: join(scratch, "rival"), key: KEY });
+  const modules = [{ type: "ESModule", path: join(scratch, "rival.js") }];
+  const sides = {
+    ours: await start(options({ worker, data: join(scratch, "ours"), key: KEY })),
+    rival: await start({ ...rival, modules }),
+  };
+  for (const { url } of Object.values(sides)) {
+    for (let key = 0; key < KEYS; key += 1) {
+      const headers = { authorization: `Bearer ${KEY}` };
+      const path = `${url}/v1/namespaces/bench/kv/key-${key}`;
+      const put = await fetch(path, { method: "PUT", headers, body: "x".repeat(1024) });
+      if (!put.ok) throw new Error(`${put.status} ${await put.text()}`);
+      await put.arrayBuffer();
+    }
+    for (const method of ["GET", "PUT"]) await load(url, method, WARM_SECONDS);
+  }
+  const figures = {};
+  for (const method of ["GET", "PUT"]) {
+    const rounds = [];
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const ours = await load(sides.ours.url, method, seconds);
+      const rival = await load(sides.rival.url, method, seconds);
+      rounds.push({ ours, rival, ratio: ours.rate / rival.rate });
+    }
+    const of = (side, what) => median(rounds.map((round) => round[side][what]));
+    const side = (name) => ({ rate: of(name, "rate"), p50_ms: of(name, "p50_ms") });
+    const ratio = median(rounds.map((round) => round.ratio));
+    figures[method] = { ours: side("ours"), rival: side("rival"), ratio };
+  }
+  for (const { miniflare } of Object.values(sides)) await miniflare.dispose();
+  return figures;
+}
+
+// Bytes of the isolate's JavaScript, as its debugger tells.
+async function heap(miniflare) {
+  const inspector = String(await miniflare.getInspectorURL()).replace(/^ws/, "http");
+  const targets = await (await fetch(`${inspector}json`)).json();
+  const { webSocketDebuggerUrl } = targets.find(({ id }) => id.startsWith("core:user"));
+  const socket = new WebSocket(webSocketDebuggerUrl);
+  await once(socket, "open");
+  socket.send(JSON.stringify({ id: 1, method: "Runtime.getHeapUsage" }));
+  const [answer] = await once(socket, "message");
+  socket.close();
+  return JSON.parse(answer).result;
+}
+
+async function vectors() {
+  const settings = options({ worker: tested, data: join(scratch, "v"), key: KEY, entry: "entry.test.js" });
+  const { miniflare, url } = await start({ ...settings, inspectorPort: 0 });
+  const objects = await miniflare.getDurableObjectNamespace("NAMESPACES");
+  const inside = async (path) => {
+    const object = objects.get(objects.idFromName("root/embeddings"));
+    return (await object.fetch(`http://localhost${path}`)).json();
+  };
+  const edge = await search({ url, key: KEY, data, most: VECTORS });
+  const memory = { wasm_bytes: await inside("/test/memory"), ...(await heap(miniflare)) };
+  const kernels = {};
+  for (const kernel of ["f32", "i8"]) {
+    const timed = async (rounds) => {
+      const started = performance.now();
+      const products = await inside(`/test/kernel?kind=${kernel}&rounds=${rounds}`);
+      return { millis: performance.now() - started, products };
+    };
+    await timed(20_000);
+    const idle = await timed(0);
+    const busy = await timed(200_000);
+    kernels[kernel] = ((busy.millis - idle.millis) * 1e6) / busy.products;
+  }
+  await miniflare.dispose();
+  const native = await search({ url: nativeUrl, key: nativeKey, data, most: VECTORS });
+  return { edge, native, memory, kernels };
+}
+
+try {
+  const figures = { kv: await keyValue(), ...(await vectors()) };
+  console.log(JSON.stringify(figures));
+} finally {
+  rmSync(scratch, { recursive: true });
+}

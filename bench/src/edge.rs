@@ -1,0 +1,175 @@
+//! The Worker on workerd, beside one written by hand and the native server; `bench/edge/measure.mjs` does it.
+
+use std::{
+    hint::black_box,
+    path::PathBuf,
+    process::{Command, Stdio},
+    time::Instant,
+};
+
+use anyhow::{Context as _, ensure};
+use serde_json::Value;
+
+use crate::{record::Record, server::Server};
+
+/// What to measure with.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The `quartz` binary to compare with
+    #[arg(long)]
+    quartz: PathBuf,
+    /// The folder of `measure.mjs`
+    #[arg(long, default_value = "bench/edge")]
+    scripts: PathBuf,
+    /// The node that runs it; it finds Miniflare by the environment's EDGE_MODULES
+    #[arg(long)]
+    node: PathBuf,
+    /// The Worker
+    #[arg(long)]
+    worker: PathBuf,
+    /// The Worker with what only tests call
+    #[arg(long)]
+    tested: PathBuf,
+    /// Data in the layout of the real embeddings
+    #[arg(long)]
+    data: PathBuf,
+    /// Where the record goes
+    #[arg(long, default_value = "bench/record")]
+    record: PathBuf,
+    /// Seconds for each key-value measurement
+    #[arg(long, default_value_t = 5)]
+    seconds: u32,
+}
+
+/// Through Worker and object, of the rate of a Worker and object written by hand.
+const BAR: f64 = 0.75;
+const RECALL: f64 = 0.95;
+const MEMORY_MB: f64 = 100.0;
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+    let temporary = tempfile::tempdir_in(".")?;
+    let server = Server::start(&args.quartz, &temporary.path().join("quartz"))?;
+    let mut command = Command::new(&args.node);
+    command
+        .arg(args.scripts.join("measure.mjs"))
+        .args([&args.worker, &args.tested])
+        .arg(args.seconds.to_string())
+        .arg(&args.data)
+        .args([&server.url, &server.api_key]);
+    let done = command.stderr(Stdio::inherit()).output()?;
+    ensure!(
+        done.status.success(),
+        "{command:?} ended with {}",
+        done.status
+    );
+    let text = String::from_utf8(done.stdout)?;
+    let figures: Value = serde_json::from_str(text.lines().last().context("it said nothing")?)?;
+    let mut record = Record::default();
+    key_value(&figures["kv"], &mut record)?;
+    search(&figures, &mut record)?;
+    for (kind, native) in [("f32", f32_nanos()), ("i8", i8_nanos())] {
+        let simd128 = number(&figures["kernels"][kind])?;
+        let what = format!("{kind} dot products of 384, in cache, simd128");
+        record.add(&what, 1e3 / simd128, "M/s", ("native", 1e3 / native), 0.5);
+    }
+    record.write(&args.record, "-edge")
+}
+
+fn key_value(figures: &Value, record: &mut Record) -> anyhow::Result<()> {
+    for method in ["GET", "PUT"] {
+        let figures = &figures[method];
+        let rate = |side: &str| number(&figures[side]["rate"]);
+        let what = format!("edge KV {method} of 1 KiB, 16 connections");
+        // The middle ratio of rounds taken in turns, not the ratio of the middle rates.
+        let ratio = number(&figures["ratio"])?;
+        let rival = rate("ours")? / ratio;
+        record.add(&what, rate("ours")?, "/s", ("by hand", rival), BAR);
+    }
+    Ok(())
+}
+
+fn search(figures: &Value, record: &mut Record) -> anyhow::Result<()> {
+    let (edge, native) = (&figures["edge"], &figures["native"]);
+    let vectors = number(&edge["vectors"])?;
+    let recall = number(&edge["recall"])?;
+    let what = format!("edge recall@10 of {vectors} × 384, default effort");
+    record.add_bar(&what, recall, "", &format!("≥ {RECALL}"), recall >= RECALL);
+    let memory = &figures["memory"];
+    let bytes = number(&memory["wasm_bytes"])?
+        + number(&memory["totalSize"])?
+        + number(&memory["embedderHeapUsedSize"]).unwrap_or_default()
+        + number(&memory["backingStorageSize"]).unwrap_or_default();
+    let reached = bytes / 1e6 < MEMORY_MB;
+    let bar = format!("< {MEMORY_MB} MB");
+    record.add_bar(
+        "edge isolate: WebAssembly and JavaScript",
+        bytes / 1e6,
+        "MB",
+        &bar,
+        reached,
+    );
+    for at in ["p50_ms", "p95_ms"] {
+        let (ours, theirs) = (number(&edge[at])?, number(&native[at])?);
+        let what = format!("edge vector query {}, one client", &at[..3]);
+        // As rates, so that more is better.
+        record.add(
+            &what,
+            1e3 / ours,
+            "/s",
+            ("native server", 1e3 / theirs),
+            0.0,
+        );
+    }
+    let rate = |side: &Value| Ok::<_, anyhow::Error>(vectors / number(&side["load_seconds"])?);
+    let native = ("native server", rate(native)?);
+    record.add(
+        "edge upsert in batches of 500",
+        rate(edge)?,
+        "vectors/s",
+        native,
+        0.0,
+    );
+    Ok(())
+}
+
+fn number(value: &Value) -> anyhow::Result<f64> {
+    value
+        .as_f64()
+        .with_context(|| format!("{value} is no number"))
+}
+
+const ROWS: usize = 64;
+const DIMENSION: usize = 384;
+const ROUNDS: u32 = 200_000;
+
+/// As `multiply` in crates/worker/examples/under_test.rs.
+fn numbers() -> impl Iterator<Item = i8> {
+    (0..ROWS * DIMENSION).map(|at| (at * 31 % 127) as i8)
+}
+
+fn f32_nanos() -> f64 {
+    let rows: Vec<_> = numbers().map(f32::from).collect();
+    let mut products = [0.0; ROWS];
+    nanos(|| {
+        quartz_kernels::dot_rows(&rows[..DIMENSION], &rows, &mut products);
+        black_box(&products);
+    })
+}
+
+fn i8_nanos() -> f64 {
+    let rows: Vec<_> = numbers().collect();
+    let mut products = [0; ROWS];
+    nanos(|| {
+        quartz_kernels::dot_i8_rows(&rows[..DIMENSION], &rows, &mut products);
+        black_box(&products);
+    })
+}
+
+/// For each product.
+fn nanos(mut round: impl FnMut()) -> f64 {
+    let started = Instant::now();
+    for _ in 0..ROUNDS {
+        round();
+    }
+    started.elapsed().as_nanos() as f64 / (f64::from(ROUNDS) * ROWS as f64)
+}
