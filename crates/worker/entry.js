@@ -17,6 +17,7 @@ const inFlight = new Set();
 globalThis.quartzDied = () => {
   dead = true;
   for (const fail of inFlight) fail(new Error("the module died"));
+  inFlight.clear();
 };
 
 // The number of the present instance, after starting it if the last one died.
@@ -36,15 +37,15 @@ export function guarded(call) {
   return given instanceof Promise ? unlessDead(given) : given;
 }
 
-async function unlessDead(promise) {
-  let fail;
-  const death = new Promise((_, reject) => (fail = reject));
-  inFlight.add(fail);
-  try {
-    return await Promise.race([promise, death]);
-  } finally {
-    inFlight.delete(fail);
-  }
+function unlessDead(promise) {
+  return new Promise((resolve, reject) => {
+    inFlight.add(reject);
+    const settle = (by) => (given) => {
+      inFlight.delete(reject);
+      by(given);
+    };
+    promise.then(settle(resolve), settle(reject));
+  });
 }
 
 // A value of the module that is made again for each instance.
