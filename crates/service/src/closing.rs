@@ -7,7 +7,7 @@ use quartz_core::{
     store::{BoxFuture, StoreError},
 };
 
-use crate::{AccountId, Accounts, By, error::Result};
+use crate::{Account, AccountId, Accounts, By, error::Result};
 
 /// Why a closed account is suspended until it is gone.
 const CLOSED: &str = "closed by its owner";
@@ -21,7 +21,6 @@ pub struct Namespaces<'a> {
     /// Those that are here, and the names of the others.
     pub directory: &'a Directory,
     /// Erases what is kept of a namespace elsewhere, in an object of its own. Repeating it does no harm.
-    #[expect(clippy::type_complexity, reason = "one function")]
     pub elsewhere: &'a (dyn Fn(&str) -> BoxFuture<'static, Result<(), StoreError>> + Send + Sync),
 }
 
@@ -49,14 +48,9 @@ impl Accounts {
         after: Option<AccountId>,
     ) -> Result<Option<AccountId>> {
         let (accounts, more) = self.list(after, ACCOUNTS).await?;
-        let last = accounts.last().map(|account| account.id());
-        let closed =
-            |account: &&crate::Account| account.profile().suspended.as_deref() == Some(CLOSED);
-        let closed: Vec<_> = accounts
-            .iter()
-            .filter(closed)
-            .map(|account| account.id())
-            .collect();
+        let last = accounts.last().map(Account::id);
+        let closed = |account: &&Account| account.profile().suspended.as_deref() == Some(CLOSED);
+        let closed: Vec<_> = accounts.iter().filter(closed).map(Account::id).collect();
         drop(accounts);
         for id in closed {
             self.finish(id, namespaces).await?;
