@@ -41,9 +41,9 @@ pub(super) enum Tools {
 /// Installs tools, and a node if there is none new enough.
 pub(super) fn npm(tools: Tools) -> Result<Npm> {
     setup::need("npm", &["npm"])?;
-    let (folder, dev) = match tools {
-        Tools::Runtime => ("edge", "--omit=dev"),
-        Tools::Deploy => ("edge-deploy", "--include=dev"),
+    let (folder, options) = match tools {
+        Tools::Runtime => ("edge", &[] as &[&str]),
+        Tools::Deploy => ("edge-deploy", &["--include=dev"][..]),
     };
     let home = cache::dir().join(folder);
     let modules = home.join("node_modules");
@@ -51,13 +51,19 @@ pub(super) fn npm(tools: Tools) -> Result<Npm> {
     // The last thing written says what is installed.
     let complete = home.join("complete");
     let lock = fs::read_to_string(root().join("xtask/edge/package-lock.json"))?;
-    if fs::read_to_string(&complete).ok().as_ref() != Some(&lock) {
+    let wanted = format!("{options:?}\n{lock}");
+    if fs::read_to_string(&complete).ok().as_ref() != Some(&wanted) {
         for file in ["package.json", "package-lock.json"] {
             fs::copy(root().join("xtask/edge").join(file), home.join(file))?;
         }
         let quiet = ["ci", "--no-audit", "--no-fund", "--loglevel=error"];
-        run(program("npm").current_dir(&home).args(quiet).arg(dev))?;
-        fs::write(&complete, lock)?;
+        let omit = if options.is_empty() {
+            &["--omit=dev"][..]
+        } else {
+            options
+        };
+        run(program("npm").current_dir(&home).args(quiet).args(omit))?;
+        fs::write(&complete, wanted)?;
     }
     let node = node(&modules)?;
     Ok(Npm { node, modules })
