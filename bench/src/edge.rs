@@ -120,22 +120,22 @@ fn search(figures: &Value, record: &mut Record) -> anyhow::Result<()> {
         let (ours, theirs) = (number(&edge[at])?, number(&native[at])?);
         let what = format!("edge vector query {}, one client", &at[..3]);
         // As rates, so that more is better.
-        record.add(
+        compare(
+            record,
             &what,
             1e3 / ours,
             "/s",
             ("native server", 1e3 / theirs),
-            0.0,
         );
     }
     let rate = |side: &Value| Ok::<_, anyhow::Error>(vectors / number(&side["load_seconds"])?);
     let native = ("native server", rate(native)?);
-    record.add(
+    compare(
+        record,
         "edge upsert in batches of 500",
         rate(edge)?,
         "vectors/s",
         native,
-        0.0,
     );
     Ok(())
 }
