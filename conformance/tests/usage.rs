@@ -99,6 +99,7 @@ async fn parameters_that_make_no_sense() {
         "by=week",
         "split=colour",
         "split=",
+        "namespace=-",
         "split=key,key",
         "from=x",
         "to=9007199254740992",

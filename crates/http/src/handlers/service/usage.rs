@@ -8,7 +8,7 @@ use utoipa::IntoParams;
 use super::account_of;
 use crate::{
     auth::Caller,
-    extract::QueryString,
+    extract::{QueryString, check_namespace},
     handlers::Reply,
     openapi::refuses,
     problem::{Failure, Result, from_service},
@@ -42,7 +42,11 @@ pub(crate) struct UsageParams {
     #[param(pattern = "^(namespace|key|namespace,key|key,namespace)$")]
     split: Option<String>,
     /// Only this namespace.
-    #[param(max_length = 128)]
+    #[param(
+        min_length = 1,
+        max_length = 128,
+        pattern = "^[A-Za-z0-9][A-Za-z0-9._-]*$"
+    )]
     namespace: Option<String>,
     /// Only this API key, by number; 0 is the root key.
     #[param(maximum = 4294967295_u64)]
@@ -65,6 +69,9 @@ pub(crate) async fn report_usage(
     caller: Caller,
     QueryString(params): QueryString<UsageParams>,
 ) -> Result<Reply> {
+    if let Some(name) = &params.namespace {
+        check_namespace(name, app.limits.namespace_name_bytes)?;
+    }
     let query = query(params, app.accounts.now_millis())?;
     let collected = app
         .accounts
