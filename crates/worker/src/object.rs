@@ -221,10 +221,10 @@ impl QuartzObject {
     }
 
     /// Takes over what a namespace of an account, or a partition of it, has counted; see [`usage`].
-    pub fn told(&self, name: &str, part: Option<u16>, usage: &str) -> Promise {
+    pub fn told(&self, name: &str, part: Option<u16>, usage: &str) -> Result<JsValue, JsValue> {
         let (accounts, name) = (self.0.accounts.clone(), name.to_owned());
         let metered = usage::heard(usage);
-        future_to_promise(async move {
+        turn::answer(async move {
             let told = accounts.told(&name, part, metered?).await;
             told.map_err(JsError::from)?;
             Ok(JsValue::UNDEFINED)
