@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// Vectors that all objects of an isolate keep in memory together, in bytes.
-const VECTOR_CACHE_BYTES: u64 = 24 << 20;
+const VECTOR_CACHE_BYTES: u64 = 12 << 20;
 /// Requests that one object serves at once.
 const CONCURRENT_REQUESTS: usize = 1024;
 /// Rounds of maintenance in one alarm.
