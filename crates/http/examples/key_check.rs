@@ -165,8 +165,8 @@ fn main() {
             gatekeeper: Arc::new(accounts.clone()),
             host: Arc::new(Local(Instant::now(), AtomicU64::new(0))),
             concurrent_requests: 16,
-            cors_origins: Vec::new(),
         },
+        &[],
         Router::new(),
     );
     let key = &keys[0];

@@ -9,10 +9,7 @@ use http::{HeaderMap, header, request::Parts};
 use quartz_api::ErrorCode;
 use quartz_service::{By, Credential, Denial, Grant, Halt, key_text::KeyFault};
 
-use crate::{
-    problem::{Failure, Result, from_store},
-    state::App,
-};
+use crate::problem::{Failure, Result, from_store};
 
 /// Where a request comes from. A host that knows puts it among the request's extensions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,10 +39,10 @@ impl Caller {
     }
 }
 
-impl FromRequestParts<App> for Caller {
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
     type Rejection = Failure;
 
-    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self> {
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
         caller(parts).cloned()
     }
 }

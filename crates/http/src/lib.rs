@@ -33,6 +33,6 @@ pub use self::{
     access::role_matrix,
     partition::{Partitioned, Partitions, gather, only_partition, partition_of},
     placement::{Subject, subject},
-    router::{openapi_document, router},
-    state::{ApiState, Host},
+    router::{openapi_document, router, routes},
+    state::{ApiState, App, Host},
 };

@@ -1,7 +1,7 @@
 //! All routes, each with its document, under one layer.
 
 use axum::{
-    Router,
+    Extension, Router,
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -29,7 +29,7 @@ use crate::{
     middleware::EdgeLayer,
     openapi,
     problem::{Failure, Result},
-    state::{ApiState, App},
+    state::ApiState,
 };
 
 /// JSON answers shorter than this are not worth compressing.
@@ -39,12 +39,20 @@ const COMPRESS_ABOVE_BYTES: u64 = 1024;
 const UNDOCUMENTED: [&str; 4] = ["/openapi.json", "/docs", "/docs/{file}", "/metrics"];
 
 /// The whole API as a service, with the routes that the host adds, `/metrics` for instance. They get
-/// request ids and are counted like the others.
+/// request ids and are counted like the others. Web pages of `cors_origins` may call it (`*`: all may);
+/// none switches CORS off.
 ///
 /// The recorder of the `metrics` facade must be installed before the first request.
-pub fn router(state: ApiState, host_routes: Router) -> Router {
-    let cors = cors(&state.cors_origins);
-    let app = state.share();
+pub fn router(state: ApiState, cors_origins: &[HeaderValue], host_routes: Router) -> Router {
+    routes(cors_origins, host_routes).layer(Extension(state.share()))
+}
+
+/// [`router`] without a state: each request brings its own, an [`App`](crate::App), as an extension.
+///
+/// A router takes some hundred kilobytes, an `App` some hundred bytes: where many of them share a
+/// process, they share one router.
+pub fn routes(cors_origins: &[HeaderValue], host_routes: Router) -> Router {
+    let cors = cors(cors_origins);
     let (values, mut document) = values().split_for_parts();
     let (json, json_document) = json().split_for_parts();
     document.merge(json_document);
@@ -65,9 +73,8 @@ pub fn router(state: ApiState, host_routes: Router) -> Router {
         .route("/docs/{file}", get(docs::file))
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
-        .with_state(App::clone(&app))
         .merge(host_routes)
-        .layer(EdgeLayer::new(app, templates));
+        .layer(EdgeLayer::new(templates));
     match cors {
         Some(cors) => router.layer(cors),
         None => router,
@@ -83,7 +90,7 @@ pub fn openapi_document() -> String {
 }
 
 /// Routes whose bodies are the client's bytes. They pay for no layer but the edge.
-fn values() -> OpenApiRouter<App> {
+fn values() -> OpenApiRouter {
     OpenApiRouter::with_openapi(openapi::base()).routes(routes!(
         get_value::get_value,
         put_value::put_value,
@@ -93,7 +100,7 @@ fn values() -> OpenApiRouter<App> {
 }
 
 /// Routes that answer JSON.
-fn json() -> OpenApiRouter<App> {
+fn json() -> OpenApiRouter {
     OpenApiRouter::new()
         .routes(routes!(list_namespaces::list_namespaces))
         .routes(routes!(

@@ -8,13 +8,15 @@ use std::{
     },
 };
 
-use http::HeaderValue;
-use quartz_api::Limits;
+use http::Extensions;
+use quartz_api::{ErrorCode, Limits};
 use quartz_core::{
     directory::Directory,
     store::{BoxFuture, StoreError},
 };
 use quartz_service::{Accounts, Gatekeeper};
+
+use crate::problem::{Failure, Result};
 
 /// The world outside the router: time, randomness, health. The crate itself has none of them.
 pub trait Host: Send + Sync + 'static {
@@ -59,12 +61,10 @@ pub struct ApiState {
     pub host: Arc<dyn Host>,
     /// Requests served at once; those beyond get 429.
     pub concurrent_requests: usize,
-    /// Origins of web pages that may call the API (`*` for all); none switches CORS off.
-    pub cors_origins: Vec<HeaderValue>,
 }
 
-/// The state as handlers share it.
-pub(crate) struct Shared {
+/// What is behind an [`App`].
+pub struct Shared {
     pub(crate) directory: Directory,
     pub(crate) limits: Limits,
     pub(crate) accounts: Accounts,
@@ -73,11 +73,23 @@ pub(crate) struct Shared {
     pub(crate) gate: Gate,
 }
 
-/// What handlers extract with `State`.
-pub(crate) type App = Arc<Shared>;
+/// The state as handlers share it. A request to [`routes`](crate::routes) has it as an extension.
+pub type App = Arc<Shared>;
+
+/// The app that a request brings.
+pub(crate) fn app(extensions: &Extensions) -> Result<App> {
+    extensions.get().map(App::clone).ok_or_else(|| {
+        Failure::new(
+            ErrorCode::Internal,
+            "the server has nothing behind this path",
+        )
+    })
+}
 
 impl ApiState {
-    pub(crate) fn share(self) -> App {
+    /// The state for all requests to one server or object.
+    #[must_use]
+    pub fn share(self) -> App {
         Arc::new(Shared {
             directory: self.directory,
             limits: self.limits,
@@ -92,6 +104,14 @@ impl ApiState {
 impl fmt::Debug for ApiState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ApiState")
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared")
             .field("limits", &self.limits)
             .finish_non_exhaustive()
     }

@@ -3,7 +3,7 @@
 use std::{cell::OnceCell, sync::Arc};
 
 use axum::{
-    Extension, Router,
+    Extension,
     extract::Request,
     http::{HeaderMap, HeaderValue, StatusCode},
     response::Response,
@@ -13,10 +13,11 @@ use js_sys::Function;
 use quartz_api::{Limits, Metric};
 use quartz_core::{VectorCache, directory::Directory, store::BoxFuture};
 use quartz_http::{
-    ApiState, Partitioned, Partitions, Subject, auth::credential_in, only_partition, subject,
+    ApiState, App, Partitioned, Partitions, Subject, auth::credential_in, only_partition, subject,
 };
 use quartz_service::{Admission, Denial, Gatekeeper as _, Grant, Knock};
 use send_wrapper::SendWrapper;
+use tower::Layer as _;
 use wasm_bindgen::prelude::*;
 
 use crate::{
@@ -36,8 +37,8 @@ const CONCURRENT_REQUESTS: usize = 1024;
 pub struct Front {
     settings: Settings,
     gatekeeper: Arc<Remote>,
-    /// Documents, refusals, preflights. Made when it is first needed.
-    router: OnceCell<Router>,
+    /// For documents, refusals, preflights and joined answers. Made when it is first needed.
+    app: OnceCell<App>,
 }
 
 #[wasm_bindgen]
@@ -51,7 +52,7 @@ impl Front {
         Ok(Self {
             settings: Settings::read(env)?,
             gatekeeper: Arc::new(Remote::new(accounts)),
-            router: OnceCell::new(),
+            app: OnceCell::new(),
         })
     }
 
@@ -137,9 +138,11 @@ impl Front {
             },
             partitions: Arc::new(Apart(SendWrapper::new(send))),
         };
-        let gather = self.state().map(quartz_http::gather);
+        let gather = self
+            .app()
+            .map(|app| host::gather(app, &self.settings.cors_origins));
         turn::answer(async move {
-            let gather = gather?.layer(Extension(space));
+            let gather = Extension(space).layer(gather?);
             let answer = exchange::answer(gather, &method, &target, &headers, body).await?;
             Ok(answer.into())
         })
@@ -153,12 +156,11 @@ impl Front {
         headers: String,
         body: JsValue,
     ) -> Result<JsValue, JsValue> {
-        let router = self.router.get().cloned().map_or_else(|| self.router(), Ok);
-        if let Ok(router) = &router {
-            let _ = self.router.set(router.clone());
-        }
+        let api = self
+            .app()
+            .map(|app| host::api(app, &self.settings.cors_origins));
         turn::answer(async move {
-            let answer = exchange::answer(router?, &method, &target, &headers, body).await?;
+            let answer = exchange::answer(api?, &method, &target, &headers, body).await?;
             Ok(answer.into())
         })
     }
@@ -175,27 +177,27 @@ fn destination(admitted: Result<Arc<Grant>, Denial>, subject: &Subject) -> JsVal
 }
 
 impl Front {
-    fn router(&self) -> Result<Router, JsError> {
-        Ok(quartz_http::router(self.state()?, Router::new()))
-    }
-
-    /// What a router of no namespace is built from: all namespaces are elsewhere.
-    fn state(&self) -> Result<ApiState, JsError> {
+    /// The app of no namespace: all are elsewhere.
+    fn app(&self) -> Result<App, JsError> {
+        if let Some(app) = self.app.get() {
+            return Ok(app.clone());
+        }
         let store = Arc::new(Nowhere::default());
         let accounts = host::accounts(store.clone(), self.settings.root_key.clone())?;
         let cache = VectorCache::new(0);
         let directory = Directory::new(store.clone(), Arc::new(JsClock), cache, spawner());
         let directory = directory.now_or_never().ok_or_else(not_ready)??;
         store.close();
-        Ok(ApiState {
+        let app = ApiState {
             directory,
             limits: Limits::default(),
             accounts,
             gatekeeper: self.gatekeeper.clone(),
             host: Arc::new(EdgeHost::new(None)),
             concurrent_requests: CONCURRENT_REQUESTS,
-            cors_origins: self.settings.cors_origins.clone(),
-        })
+        }
+        .share();
+        Ok(self.app.get_or_init(|| app).clone())
     }
 }
 

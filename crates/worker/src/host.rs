@@ -1,6 +1,13 @@
 //! What the runtime brings: time, randomness, background work.
 
-use std::{cell::Cell, future::ready, rc::Rc, sync::Arc};
+use std::{
+    cell::{Cell, OnceCell},
+    future::ready,
+    rc::Rc,
+    sync::Arc,
+};
+
+use axum::{Extension, Router, http::HeaderValue, middleware::AddExtension};
 
 use futures::FutureExt as _;
 use js_sys::Promise;
@@ -9,13 +16,32 @@ use quartz_core::{
     directory::Spawn,
     store::{BoxFuture, Store, StoreError},
 };
-use quartz_http::Host;
+use quartz_http::{App, Host};
 use quartz_service::{Accounts, Entropy, Ports, RootKey};
 use send_wrapper::SendWrapper;
+use tower::Layer as _;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
 use crate::{sql::store_error, turn};
+
+thread_local! {
+    static ROUTES: OnceCell<Router> = const { OnceCell::new() };
+    static GATHER: OnceCell<Router> = const { OnceCell::new() };
+}
+
+/// The API over an app. All objects of an isolate share the routes, which take far more memory than an
+/// object; the first request makes them.
+pub(crate) fn api(app: App, cors_origins: &[HeaderValue]) -> AddExtension<Router, App> {
+    let make = || quartz_http::routes(cors_origins, Router::new());
+    Extension(app).layer(ROUTES.with(|routes| routes.get_or_init(make).clone()))
+}
+
+/// The same for namespaces with partitions.
+pub(crate) fn gather(app: App, cors_origins: &[HeaderValue]) -> AddExtension<Router, App> {
+    let make = || quartz_http::gather(cors_origins);
+    Extension(app).layer(GATHER.with(|routes| routes.get_or_init(make).clone()))
+}
 
 /// The runtime's clock. It stands still while a turn of the event loop runs.
 pub(crate) struct JsClock;

@@ -2,7 +2,7 @@
 
 use std::{cell::Cell, rc::Rc, sync::Arc};
 
-use axum::Router;
+use axum::http::HeaderValue;
 use futures::FutureExt as _;
 use js_sys::{Array, Uint8Array};
 use quartz_api::Limits;
@@ -13,7 +13,7 @@ use quartz_core::{
     namespace::{Change, Namespace},
     store::MemoryStore,
 };
-use quartz_http::{ApiState, Host};
+use quartz_http::{ApiState, App, Host};
 use quartz_service::{AccountId, Accounts, Gatekeeper, Namespaces};
 use wasm_bindgen::prelude::*;
 
@@ -52,7 +52,8 @@ pub struct QuartzObject(Rc<Inner>);
 struct Inner {
     sql: Sql,
     directory: Directory,
-    router: Router,
+    app: App,
+    cors_origins: Vec<HeaderValue>,
     accounts: Accounts,
     /// Where what is counted here is told; the catalog knows by itself.
     told: Option<AccountsObject>,
@@ -108,18 +109,15 @@ impl QuartzObject {
         let directory = Directory::new(Arc::new(store), Arc::new(JsClock), cache, spawner());
         let directory = directory.now_or_never().ok_or_else(not_ready)??;
         let host: Arc<dyn Host> = Arc::new(EdgeHost::new(namespaces));
-        let router = quartz_http::router(
-            ApiState {
-                directory: directory.clone(),
-                limits: Limits::default(),
-                accounts: accounts.clone(),
-                gatekeeper,
-                host: Arc::clone(&host),
-                concurrent_requests: CONCURRENT_REQUESTS,
-                cors_origins: settings.cors_origins,
-            },
-            Router::new(),
-        );
+        let app = ApiState {
+            directory: directory.clone(),
+            limits: Limits::default(),
+            accounts: accounts.clone(),
+            gatekeeper,
+            host: Arc::clone(&host),
+            concurrent_requests: CONCURRENT_REQUESTS,
+        }
+        .share();
         let role = match (name, others) {
             (None, _) => Role::Catalog,
             (Some(name), None) => Role::Partition(name),
@@ -132,7 +130,8 @@ impl QuartzObject {
         Ok(Self(Rc::new(Inner {
             sql,
             directory,
-            router,
+            app,
+            cors_origins: settings.cors_origins,
             accounts,
             told,
             host,
@@ -162,8 +161,8 @@ impl QuartzObject {
             if method == "DELETE" && is_whole(&target) {
                 inner.tell_usage().await?;
             }
-            let router = inner.router.clone();
-            let answer = exchange::answer(router, &method, &target, &headers, body).await?;
+            let api = host::api(inner.app.clone(), &inner.cors_origins);
+            let answer = exchange::answer(api, &method, &target, &headers, body).await?;
             if !matches!(&method[..], "GET" | "HEAD") {
                 inner.follow_up().await?;
             }

@@ -5,10 +5,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts};
 use quartz_api::ErrorCode;
 use quartz_core::namespace::Precondition;
 
-use crate::{
-    problem::{Failure, Result},
-    state::App,
-};
+use crate::problem::{Failure, Result};
 
 /// `If-None-Match` of a read: the versions the client has already.
 pub(crate) struct ReadCondition(Known);
@@ -22,18 +19,18 @@ enum Known {
 /// The condition of a write.
 pub(crate) struct WriteCondition(pub(crate) Precondition);
 
-impl FromRequestParts<App> for ReadCondition {
+impl<S: Send + Sync> FromRequestParts<S> for ReadCondition {
     type Rejection = Failure;
 
-    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self> {
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
         Self::parse(&parts.headers)
     }
 }
 
-impl FromRequestParts<App> for WriteCondition {
+impl<S: Send + Sync> FromRequestParts<S> for WriteCondition {
     type Rejection = Failure;
 
-    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self> {
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
         Self::parse(&parts.headers)
     }
 }

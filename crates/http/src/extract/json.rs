@@ -11,7 +11,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use super::body::{self, BodyLimit};
 use crate::{
     problem::{Failure, Result},
-    state::App,
+    state::app,
 };
 
 /// The body, parsed, and its bytes.
@@ -22,10 +22,11 @@ pub(crate) struct Json<T> {
     pub(crate) bytes: bytes::Bytes,
 }
 
-impl<T: DeserializeOwned> FromRequest<App> for Json<T> {
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     type Rejection = Failure;
 
-    async fn from_request(request: Request<Body>, app: &App) -> Result<Self> {
+    async fn from_request(request: Request<Body>, _: &S) -> Result<Self> {
+        let app = app(request.extensions())?;
         let (parts, body) = request.into_parts();
         if !is_json(&parts.headers) {
             return Err(Failure::new(

@@ -10,7 +10,7 @@ use quartz_core::{
 
 use crate::{
     problem::{Failure, Result},
-    state::App,
+    state::app,
 };
 
 /// `Quartz-Min-Version`.
@@ -19,10 +19,10 @@ pub(crate) struct ReadOptions {
     min_version: u64,
 }
 
-impl FromRequestParts<App> for ReadOptions {
+impl<S: Send + Sync> FromRequestParts<S> for ReadOptions {
     type Rejection = Failure;
 
-    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self> {
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
         let min_version = match text(&parts.headers, MIN_VERSION)? {
             None => 0,
             // Versions stay below 2^63, which is what most languages can count to.
@@ -69,10 +69,11 @@ struct Repeatable {
     hasher: blake3::Hasher,
 }
 
-impl FromRequestParts<App> for WriteOptions {
+impl<S: Send + Sync> FromRequestParts<S> for WriteOptions {
     type Rejection = Failure;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
+        let app = app(&parts.extensions)?;
         let durability = match text(&parts.headers, DURABILITY)? {
             None | Some("disk") => Durability::Disk,
             Some("memory") => Durability::Memory,

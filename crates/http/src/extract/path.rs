@@ -10,7 +10,7 @@ use quartz_service::Denial;
 use crate::{
     auth::{caller, refused},
     problem::{Failure, Result},
-    state::App,
+    state::{App, app},
 };
 
 /// The name of a namespace, which belongs to the caller's account.
@@ -78,21 +78,23 @@ pub(crate) struct KeyPath {
     pub(crate) key: String,
 }
 
-impl FromRequestParts<App> for NamespacePath {
+impl<S: Send + Sync> FromRequestParts<S> for NamespacePath {
     type Rejection = Failure;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
+        let app = app(&parts.extensions)?;
         let params = params(parts).await?;
-        Ok(Self(Name::new(param(&params, "ns"), parts, app)?))
+        Ok(Self(Name::new(param(&params, "ns"), parts, &app)?))
     }
 }
 
-impl FromRequestParts<App> for KeyPath {
+impl<S: Send + Sync> FromRequestParts<S> for KeyPath {
     type Rejection = Failure;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
+        let app = app(&parts.extensions)?;
         let params = params(parts).await?;
-        let namespace = Name::new(param(&params, "ns"), parts, app)?;
+        let namespace = Name::new(param(&params, "ns"), parts, &app)?;
         let key = param(&params, "key");
         check_id("the key", key, app.limits.id_bytes).map_err(|failure| failure.at("key"))?;
         Ok(Self {
@@ -111,10 +113,10 @@ pub(crate) struct RolePath(pub(crate) String);
 /// `{account}`: the id of an account.
 pub(crate) struct AccountPath(pub(crate) String);
 
-impl FromRequestParts<App> for NumberPath {
+impl<S: Send + Sync> FromRequestParts<S> for NumberPath {
     type Rejection = Failure;
 
-    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self> {
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
         let number = param(&params(parts).await?, "id").parse();
         number.map(Self).map_err(|_| {
             Failure::invalid("the id in the path is a whole number below 2^32").at("id")
@@ -122,10 +124,11 @@ impl FromRequestParts<App> for NumberPath {
     }
 }
 
-impl FromRequestParts<App> for RolePath {
+impl<S: Send + Sync> FromRequestParts<S> for RolePath {
     type Rejection = Failure;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
+        let app = app(&parts.extensions)?;
         let params = params(parts).await?;
         let name = param(&params, "role");
         let most = app.limits.role_name_bytes;
@@ -141,10 +144,10 @@ impl FromRequestParts<App> for RolePath {
     }
 }
 
-impl FromRequestParts<App> for AccountPath {
+impl<S: Send + Sync> FromRequestParts<S> for AccountPath {
     type Rejection = Failure;
 
-    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self> {
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
         Ok(Self(param(&params(parts).await?, "account").to_owned()))
     }
 }

@@ -6,18 +6,15 @@ use quartz_api::{ErrorCode, Limits};
 use serde::{Deserialize, de::DeserializeOwned};
 use utoipa::IntoParams;
 
-use crate::{
-    problem::{Failure, Result},
-    state::App,
-};
+use crate::problem::{Failure, Result};
 
 /// The query string, parsed; unknown parameters are refused.
 pub(crate) struct QueryString<T>(pub(crate) T);
 
-impl<T: DeserializeOwned> FromRequestParts<App> for QueryString<T> {
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for QueryString<T> {
     type Rejection = Failure;
 
-    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self> {
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
         let text = parts.uri.query().unwrap_or_default();
         serde_urlencoded::from_str(text).map(Self).map_err(|error| {
             Failure::new(

@@ -1,4 +1,4 @@
-use axum::extract::State;
+use axum::Extension;
 use quartz_api::{
     BatchOperation, BatchRequest, BatchResponse, Limits, OperationKind, OperationResult,
 };
@@ -41,7 +41,7 @@ refuses!(Refusals: BudgetExceeded InvalidRequest LimitExceeded DimensionMismatch
     ),
 )]
 pub(crate) async fn batch(
-    State(app): State<App>,
+    Extension(app): Extension<App>,
     NamespacePath(name): NamespacePath,
     options: WriteOptions,
     Json {

@@ -1,6 +1,7 @@
 use axum::{
+    Extension,
     body::Body,
-    extract::{FromRequest, Request, State},
+    extract::{FromRequest, Request},
 };
 use http::{StatusCode, header};
 use http_body_util::BodyExt as _;
@@ -22,10 +23,10 @@ refuses!(Refusals: BudgetExceeded InvalidRequest LimitExceeded NamespaceConflict
 /// The configuration in the body; no body stands for `{}`.
 pub(crate) struct OptionalConfig(NamespaceConfig);
 
-impl FromRequest<App> for OptionalConfig {
+impl<S: Send + Sync> FromRequest<S> for OptionalConfig {
     type Rejection = Failure;
 
-    async fn from_request(request: Request<Body>, app: &App) -> Result<Self> {
+    async fn from_request(request: Request<Body>, state: &S) -> Result<Self> {
         let untyped = !request.headers().contains_key(header::CONTENT_TYPE);
         if untyped {
             let (parts, mut body) = request.into_parts();
@@ -39,9 +40,9 @@ impl FromRequest<App> for OptionalConfig {
                 return Ok(Self(NamespaceConfig::default()));
             }
             let request = Request::from_parts(parts, body);
-            return Ok(Self(Json::from_request(request, app).await?.value));
+            return Ok(Self(Json::from_request(request, state).await?.value));
         }
-        Ok(Self(Json::from_request(request, app).await?.value))
+        Ok(Self(Json::from_request(request, state).await?.value))
     }
 }
 
@@ -66,7 +67,7 @@ impl FromRequest<App> for OptionalConfig {
     ),
 )]
 pub(crate) async fn create_namespace(
-    State(app): State<App>,
+    Extension(app): Extension<App>,
     NamespacePath(name): NamespacePath,
     OptionalConfig(config): OptionalConfig,
 ) -> Result<Reply> {

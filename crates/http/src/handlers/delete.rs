@@ -1,4 +1,4 @@
-use axum::extract::State;
+use axum::Extension;
 use quartz_api::{DeleteRequest, DeleteResponse, Limits};
 use quartz_core::{
     filter::Filter,
@@ -37,7 +37,7 @@ refuses!(Refusals: InvalidRequest LimitExceeded FilterInvalid FieldNotIndexed Na
     ),
 )]
 pub(crate) async fn delete(
-    State(app): State<App>,
+    Extension(app): Extension<App>,
     NamespacePath(name): NamespacePath,
     options: WriteOptions,
     Json {

@@ -1,4 +1,4 @@
-use axum::extract::State;
+use axum::Extension;
 use http::StatusCode;
 use quartz_core::Error;
 
@@ -24,7 +24,7 @@ refuses!(Refusals: InvalidRequest LimitExceeded NamespaceNotFound StorageFull);
     responses((status = 204, description = "It is gone."), Refusals),
 )]
 pub(crate) async fn delete_namespace(
-    State(app): State<App>,
+    Extension(app): Extension<App>,
     NamespacePath(name): NamespacePath,
 ) -> Result<Reply> {
     let deleted = forget(&app, name.qualified()).await?;

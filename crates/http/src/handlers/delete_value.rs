@@ -1,4 +1,4 @@
-use axum::extract::State;
+use axum::Extension;
 use http::StatusCode;
 use quartz_api::ErrorCode;
 use quartz_core::{
@@ -32,7 +32,7 @@ refuses!(Refusals: InvalidRequest LimitExceeded PreconditionFailed IdempotencyKe
     ),
 )]
 pub(crate) async fn delete_value(
-    State(app): State<App>,
+    Extension(app): Extension<App>,
     KeyPath { namespace, key }: KeyPath,
     options: WriteOptions,
     WriteCondition(precondition): WriteCondition,

@@ -1,4 +1,4 @@
-use axum::extract::State;
+use axum::Extension;
 use quartz_api::Namespace;
 
 use super::{Reply, view};
@@ -28,7 +28,7 @@ refuses!(Refusals: InvalidRequest LimitExceeded NamespaceNotFound VersionNotReac
     ),
 )]
 pub(crate) async fn describe_namespace(
-    State(app): State<App>,
+    Extension(app): Extension<App>,
     NamespacePath(name): NamespacePath,
     options: ReadOptions,
 ) -> Result<Reply> {

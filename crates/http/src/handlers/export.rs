@@ -1,6 +1,6 @@
 use axum::{
+    Extension,
     body::Body,
-    extract::State,
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
@@ -44,7 +44,7 @@ const PAGE_RECORDS: usize = 256;
     ),
 )]
 pub(crate) async fn export(
-    State(app): State<App>,
+    Extension(app): Extension<App>,
     NamespacePath(name): NamespacePath,
     options: ReadOptions,
 ) -> Result<Response> {

@@ -1,4 +1,4 @@
-use axum::extract::State;
+use axum::Extension;
 use quartz_api::{FetchRequest, FetchResponse, Include};
 
 use super::{Reply, view};
@@ -33,7 +33,7 @@ const ANSWER_BYTES: usize = 64 << 20;
     ),
 )]
 pub(crate) async fn fetch(
-    State(app): State<App>,
+    Extension(app): Extension<App>,
     NamespacePath(name): NamespacePath,
     options: ReadOptions,
     Json { value: request, .. }: Json<FetchRequest>,

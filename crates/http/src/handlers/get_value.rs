@@ -1,6 +1,6 @@
 use axum::{
+    Extension,
     body::Body,
-    extract::State,
     response::{IntoResponse, Response},
 };
 use http::{HeaderName, HeaderValue, StatusCode, header};
@@ -48,7 +48,7 @@ const VALUE: Parts = Parts {
     ),
 )]
 pub(crate) async fn get_value(
-    State(app): State<App>,
+    Extension(app): Extension<App>,
     KeyPath { namespace, key }: KeyPath,
     options: ReadOptions,
     condition: ReadCondition,

@@ -1,5 +1,5 @@
 use axum::{
-    extract::State,
+    Extension,
     response::{IntoResponse, Response},
 };
 use http::{HeaderValue, StatusCode};
@@ -45,7 +45,7 @@ use crate::{
     ),
 )]
 pub(crate) async fn head_value(
-    State(app): State<App>,
+    Extension(app): Extension<App>,
     KeyPath { namespace, key }: KeyPath,
     options: ReadOptions,
     condition: ReadCondition,

@@ -1,4 +1,4 @@
-use axum::extract::State;
+use axum::Extension;
 use quartz_api::ErrorCode;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -45,7 +45,7 @@ pub(crate) async fn livez() -> Result<Reply> {
             content_type = "application/problem+json"),
     ),
 )]
-pub(crate) async fn readyz(State(app): State<App>) -> Result<Reply> {
+pub(crate) async fn readyz(Extension(app): Extension<App>) -> Result<Reply> {
     ready(&app).await
 }
 
@@ -64,7 +64,7 @@ pub(crate) async fn readyz(State(app): State<App>) -> Result<Reply> {
             content_type = "application/problem+json"),
     ),
 )]
-pub(crate) async fn healthz(State(app): State<App>) -> Result<Reply> {
+pub(crate) async fn healthz(Extension(app): Extension<App>) -> Result<Reply> {
     ready(&app).await
 }
 

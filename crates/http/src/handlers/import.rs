@@ -1,4 +1,4 @@
-use axum::extract::{Request, State};
+use axum::{Extension, extract::Request};
 use bytes::{Buf as _, Bytes, BytesMut};
 use http::header;
 use quartz_api::{ErrorCode, ImportResponse, Limits, Metadata, Vector};
@@ -87,7 +87,7 @@ pub(crate) struct ImportRecord {
     ),
 )]
 pub(crate) async fn import(
-    State(app): State<App>,
+    Extension(app): Extension<App>,
     NamespacePath(name): NamespacePath,
     options: WriteOptions,
     request: Request,

@@ -1,4 +1,4 @@
-use axum::extract::State;
+use axum::Extension;
 use quartz_api::{KeyEntry, KeyList};
 use quartz_core::namespace::ListRange;
 
@@ -29,7 +29,7 @@ refuses!(Refusals: InvalidRequest LimitExceeded CursorInvalid NamespaceNotFound 
     ),
 )]
 pub(crate) async fn list_keys(
-    State(app): State<App>,
+    Extension(app): Extension<App>,
     NamespacePath(name): NamespacePath,
     QueryString(params): QueryString<PageParams>,
     options: ReadOptions,

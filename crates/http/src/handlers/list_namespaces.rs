@@ -1,4 +1,4 @@
-use axum::extract::State;
+use axum::Extension;
 use quartz_api::{NamespaceList, NamespaceSummary};
 use quartz_core::namespace::ListRange;
 use quartz_service::Grant;
@@ -27,7 +27,7 @@ refuses!(Refusals: InvalidRequest LimitExceeded CursorInvalid);
     responses((status = 200, description = "A page of namespaces.", body = NamespaceList), Refusals),
 )]
 pub(crate) async fn list_namespaces(
-    State(app): State<App>,
+    Extension(app): Extension<App>,
     caller: Caller,
     QueryString(params): QueryString<PageParams>,
 ) -> Result<Reply> {

@@ -1,4 +1,4 @@
-use axum::extract::State;
+use axum::Extension;
 use quartz_api::{Include, ListRequest, RecordList};
 use quartz_core::{namespace::ListRange, record::Parts};
 
@@ -30,7 +30,7 @@ refuses!(Refusals: InvalidRequest LimitExceeded CursorInvalid NamespaceNotFound 
     ),
 )]
 pub(crate) async fn list_records(
-    State(app): State<App>,
+    Extension(app): Extension<App>,
     NamespacePath(name): NamespacePath,
     QueryString(params): QueryString<ListRequest>,
     options: ReadOptions,

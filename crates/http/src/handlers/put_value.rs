@@ -1,6 +1,7 @@
 use axum::{
+    Extension,
     body::Body,
-    extract::{FromRequest, Request, State},
+    extract::{FromRequest, Request},
 };
 use bytes::Bytes;
 use http::{StatusCode, header};
@@ -20,7 +21,7 @@ use crate::{
     },
     openapi::{Bytes as RawBytes, ConditionHeaders, KeyParams, WriteHeaders, refuses},
     problem::{Failure, Place, Result},
-    state::App,
+    state::{App, app},
 };
 
 refuses!(Refusals: BudgetExceeded InvalidRequest LimitExceeded PreconditionFailed BodyTooLarge
@@ -32,10 +33,11 @@ pub(crate) struct Put {
     bytes: Bytes,
 }
 
-impl FromRequest<App> for Put {
+impl<S: Send + Sync> FromRequest<S> for Put {
     type Rejection = Failure;
 
-    async fn from_request(request: Request<Body>, app: &App) -> Result<Self> {
+    async fn from_request(request: Request<Body>, _: &S) -> Result<Self> {
+        let app = app(request.extensions())?;
         let (parts, body) = request.into_parts();
         let content_type = match parts.headers.get(header::CONTENT_TYPE) {
             None => BYTES,
@@ -91,7 +93,7 @@ impl FromRequest<App> for Put {
     ),
 )]
 pub(crate) async fn put_value(
-    State(app): State<App>,
+    Extension(app): Extension<App>,
     KeyPath { namespace, key }: KeyPath,
     QueryString(params): QueryString<PutParams>,
     options: WriteOptions,

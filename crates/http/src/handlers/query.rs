@@ -1,4 +1,4 @@
-use axum::extract::State;
+use axum::Extension;
 use quartz_api::{ErrorCode, Explanation, Limits, Plan, PlanKind, QueryRequest, QueryResponse};
 use quartz_core::{
     filter::Filter,
@@ -48,7 +48,7 @@ pub(crate) const DEFAULT_TOP_K: usize = 10;
     ),
 )]
 pub(crate) async fn query(
-    State(app): State<App>,
+    Extension(app): Extension<App>,
     NamespacePath(name): NamespacePath,
     caller: Caller,
     options: ReadOptions,

@@ -1,4 +1,4 @@
-use axum::extract::State;
+use axum::Extension;
 use quartz_api::{Limits, UpdateRequest, UpdateResponse};
 use quartz_core::{
     namespace::{Action, Change, Operation, Outcome, Patch, Precondition},
@@ -38,7 +38,7 @@ refuses!(Refusals: BudgetExceeded InvalidRequest LimitExceeded DimensionMismatch
     ),
 )]
 pub(crate) async fn update(
-    State(app): State<App>,
+    Extension(app): Extension<App>,
     NamespacePath(name): NamespacePath,
     options: WriteOptions,
     Json {

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::Extension;
 use quartz_api::{Limits, Record, UpsertRequest, UpsertResponse};
 use quartz_core::{
     Error,
@@ -46,7 +46,7 @@ pub(crate) const CONDITIONAL: &str = "an upsert with if_version or if_absent";
     ),
 )]
 pub(crate) async fn upsert(
-    State(app): State<App>,
+    Extension(app): Extension<App>,
     NamespacePath(name): NamespacePath,
     options: WriteOptions,
     Json {

@@ -11,13 +11,13 @@ use std::{
 
 use axum::{
     extract::{MatchedPath, Request},
-    response::Response,
+    response::{IntoResponse as _, Response},
 };
 use futures::{
     FutureExt as _,
-    future::{BoxFuture, Either, poll_immediate, select},
+    future::{BoxFuture, Either, poll_immediate, ready, select},
 };
-use http::{HeaderValue, Method, header};
+use http::{HeaderValue, Method, StatusCode, header};
 use quartz_api::{ErrorCode, REQUEST_ID};
 use quartz_service::{Admission, Denial, Grant, Knock, Turn};
 use tower::{Layer, Service};
@@ -44,16 +44,14 @@ const DISCARD_BYTES: usize = 2 << 20;
 pub(crate) struct EdgeLayer(Arc<Edge>);
 
 struct Edge {
-    app: App,
     routes: RouteTable,
     access: Access,
 }
 
 impl EdgeLayer {
     /// `routes`: every template, for the metrics.
-    pub(crate) fn new(app: App, routes: impl IntoIterator<Item = String>) -> Self {
+    pub(crate) fn new(routes: impl IntoIterator<Item = String>) -> Self {
         Self(Arc::new(Edge {
-            app,
             routes: RouteTable::new(routes),
             access: Access::new(),
         }))
@@ -92,8 +90,12 @@ where
 
     fn call(&mut self, mut request: Request) -> Self::Future {
         let edge = Arc::clone(&self.edge);
-        let started = edge.app.host.monotonic_micros();
-        let id = request_id(request.headers(), &*edge.app.host);
+        let Some(app) = request.extensions().get().map(App::clone) else {
+            tracing::error!("a request came without an App");
+            return Box::pin(ready(Ok(StatusCode::INTERNAL_SERVER_ERROR.into_response())));
+        };
+        let started = app.host.monotonic_micros();
+        let id = request_id(request.headers(), &*app.host);
         let method = request.method().clone();
         let matched = request.extensions().get::<MatchedPath>().cloned();
         let route = matched.as_ref().map(MatchedPath::as_str);
@@ -109,18 +111,19 @@ where
         }
         let has_deadline = route != Some(NO_DEADLINE);
         let rest = Rest::of(&mut request);
-        let handling = match edge.admission(&request, route) {
+        let handling = match Edge::admission(&app, &request, route) {
             Ok(Some(Admission::Pending(looked_up))) => {
-                let (edge, id, route) = (Arc::clone(&edge), id.clone(), matched.clone());
+                let (edge, app) = (Arc::clone(&edge), App::clone(&app));
+                let (id, route) = (id.clone(), matched.clone());
                 let mut inner = self.inner.clone();
                 Handling::Later(Box::pin(async move {
                     let admission = Admission::Ready(looked_up.await);
                     let route = route.as_ref().map(MatchedPath::as_str);
-                    let inside = edge.enter(&mut request, route, Some(admission), &id)?;
+                    let inside = edge.enter(&app, &mut request, route, Some(admission), &id)?;
                     Ok((inside, inner.call(request)))
                 }))
             }
-            Ok(admission) => match edge.enter(&mut request, route, admission, &id) {
+            Ok(admission) => match edge.enter(&app, &mut request, route, admission, &id) {
                 Ok(inside) => Handling::Now(Ok((inside, self.inner.call(request)))),
                 Err(failure) => Handling::Now(Err(failure)),
             },
@@ -134,7 +137,7 @@ where
                     Handling::Later(looked_up) => looked_up.await,
                 };
                 let (inside, handler, most) = match entered {
-                    Ok((inside, handler)) => (inside, Ok(handler), edge.app.limits.body_bytes),
+                    Ok((inside, handler)) => (inside, Ok(handler), app.limits.body_bytes),
                     Err(failure) => (None, Err(failure), DISCARD_BYTES),
                 };
                 let mut response = match handler {
@@ -142,7 +145,7 @@ where
                     Err(failure) => Err(failure),
                 };
                 if let Some(inside) = inside {
-                    inside.leave(&edge.app, (&method, route_of(&matched)), &mut response);
+                    inside.leave(&app, (&method, route_of(&matched)), &mut response);
                 }
                 if is_failure(&response)
                     && let Some(rest) = rest
@@ -152,13 +155,13 @@ where
                 response
             };
             let response = if has_deadline {
-                in_time(answer, &*edge.app.host).await
+                in_time(answer, &*app.host).await
             } else {
                 answer.await
             };
             drop(in_flight);
             let response = finish(response, &id);
-            let micros = edge.app.host.monotonic_micros().saturating_sub(started);
+            let micros = app.host.monotonic_micros().saturating_sub(started);
             let route = edge.routes.of(matched.as_ref().map(MatchedPath::as_str));
             route.record(&method, response.status(), micros);
             tracing::debug!(status = response.status().as_u16(), micros, "answered");
@@ -208,7 +211,7 @@ impl Inside {
 
 impl Edge {
     /// Asks who makes the request; public routes do not care.
-    fn admission(&self, request: &Request, route: Option<&str>) -> Result<Option<Admission>> {
+    fn admission(app: &App, request: &Request, route: Option<&str>) -> Result<Option<Admission>> {
         let path = route.unwrap_or(request.uri().path());
         let private = path
             .strip_prefix(PRIVATE)
@@ -221,7 +224,7 @@ impl Edge {
         }
         let credential = auth::credential(request.headers())?;
         let address = address(request);
-        Ok(Some(self.app.gatekeeper.admit(Knock {
+        Ok(Some(app.gatekeeper.admit(Knock {
             credential,
             address,
         })))
@@ -229,7 +232,7 @@ impl Edge {
 
     /// Puts a denial into the audit log of the caller's account.
     fn note_denial(
-        &self,
+        app: &App,
         request: &Request,
         route: Option<&str>,
         grant: Arc<Grant>,
@@ -242,13 +245,14 @@ impl Edge {
             request_id: id.clone(),
         };
         let action = format!("{} {}", request.method(), route.unwrap_or("(no route)"));
-        let accounts = &self.app.accounts;
-        accounts.note_denial(&caller.by(), &action, failure.code.as_str());
+        app.accounts
+            .note_denial(&caller.by(), &action, failure.code.as_str());
     }
 
     /// Lets an admitted request in, if it may do what it wants and there is a place.
     fn enter(
         &self,
+        app: &App,
         request: &mut Request,
         route: Option<&str>,
         admission: Option<Admission>,
@@ -261,10 +265,9 @@ impl Edge {
         };
         if let Err(denial) = self.access.check(&grant, request.method(), route) {
             let failure = auth::refused(denial);
-            self.note_denial(request, route, grant, id, &failure);
+            Self::note_denial(app, request, route, grant, id, &failure);
             return Err(failure);
         }
-        let app = &self.app;
         let turn = grant.enter(
             work(request.method(), route),
             app.host.monotonic_micros(),
@@ -278,7 +281,7 @@ impl Edge {
             request_id: id.clone(),
         };
         request.extensions_mut().insert(caller.clone());
-        match self.app.gate.enter() {
+        match app.gate.enter() {
             Some(place) => Ok(Some(Inside {
                 _place: place,
                 turn,
@@ -288,7 +291,7 @@ impl Edge {
                 ErrorCode::TooManyRequests,
                 format!(
                     "the server takes {} requests at once (concurrent_requests); retry",
-                    self.app.gate.most()
+                    app.gate.most()
                 ),
             )),
         }

@@ -13,12 +13,8 @@ mod send;
 
 use std::sync::Arc;
 
-use axum::{
-    Extension, Router,
-    extract::{Request, State},
-    response::Response,
-};
-use http::Method;
+use axum::{Extension, Router, extract::Request, response::Response};
+use http::{HeaderValue, Method};
 use percent_encoding::percent_decode_str;
 use quartz_api::{ErrorCode, MIN_VERSION, Metric};
 use quartz_core::store::BoxFuture;
@@ -27,7 +23,7 @@ use crate::{
     middleware::EdgeLayer,
     problem::{Failure, Result},
     router::cors,
-    state::{ApiState, App},
+    state::App,
 };
 
 /// The partition of a record, numbered from 0. Never changes: stored records are where it says.
@@ -76,14 +72,10 @@ pub fn only_partition(path: &str, partitions: u16) -> Option<u16> {
 
 /// The API of namespaces whose partitions are elsewhere, but for their creation and deletion.
 ///
-/// The directory of `state` is not asked.
-pub fn gather(state: ApiState) -> Router {
-    let cors = cors(&state.cors_origins);
-    let app = state.share();
-    let router = Router::new()
-        .fallback(divide)
-        .with_state(Arc::clone(&app))
-        .layer(EdgeLayer::new(app, []));
+/// A request has an [`App`] and a [`Partitioned`] as extensions; the directory of the app is not asked.
+pub fn gather(cors_origins: &[HeaderValue]) -> Router {
+    let cors = cors(cors_origins);
+    let router = Router::new().fallback(divide).layer(EdgeLayer::new([]));
     match cors {
         Some(cors) => router.layer(cors),
         None => router,
@@ -97,7 +89,7 @@ fn rest(path: &str) -> &str {
 }
 
 async fn divide(
-    State(app): State<App>,
+    Extension(app): Extension<App>,
     Extension(space): Extension<Partitioned>,
     request: Request,
 ) -> Result<Response> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{Router, body::Body, extract::Request, response::Response};
+use axum::{Extension, Router, body::Body, extract::Request, response::Response};
 use futures::executor::block_on;
 use http::{HeaderMap, StatusCode};
 use quartz_api::Metric;
@@ -57,7 +57,8 @@ impl Twins {
             metric: Metric::Cosine,
             partitions: Arc::new(Apart(apart.collect())),
         };
-        let gather = gather(Api::state(Setup::default()));
+        let app = Api::state(Setup::default()).share();
+        let gather = gather(&[]).layer(Extension(app));
         Self {
             whole,
             gather,

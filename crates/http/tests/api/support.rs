@@ -114,7 +114,9 @@ impl Api {
 
     pub(crate) fn with(setup: Setup) -> Self {
         let clock = Arc::clone(&setup.clock);
-        let router = router(Self::state(setup), Router::new());
+        let origins = setup.cors_origins.iter();
+        let origins: Vec<_> = origins.map(|origin| origin.parse().unwrap()).collect();
+        let router = router(Self::state(setup), &origins, Router::new());
         Self { router, clock }
     }
 
@@ -145,11 +147,6 @@ impl Api {
             gatekeeper: Arc::new(accounts),
             host: Arc::new(setup.host),
             concurrent_requests: setup.concurrent_requests,
-            cors_origins: setup
-                .cors_origins
-                .iter()
-                .map(|origin| origin.parse().unwrap())
-                .collect(),
         }
     }
 

@@ -108,9 +108,8 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<Running> {
         gatekeeper: Arc::new(accounts.clone()),
         host: Arc::new(host),
         concurrent_requests: config.concurrent_requests,
-        cors_origins: config.cors_origins.clone(),
     };
-    let router = quartz_http::router(state, metrics.router());
+    let router = quartz_http::router(state, &config.cors_origins, metrics.router());
 
     let listener = TcpListener::bind(config.listen).await.with_context(|| {
         format!(

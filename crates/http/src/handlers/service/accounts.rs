@@ -1,4 +1,4 @@
-use axum::extract::State;
+use axum::Extension;
 use http::StatusCode;
 use quartz_api as wire;
 use quartz_api::{AccountList, CreateAccount, CreatedAccount, ErrorCode, UpdateAccount};
@@ -41,7 +41,7 @@ const LIST: List<'_> = List {
     responses((status = 200, description = "A page of accounts.", body = AccountList), ListRefusals),
 )]
 pub(crate) async fn list_accounts(
-    State(app): State<App>,
+    Extension(app): Extension<App>,
     QueryString(params): QueryString<WalkParams>,
 ) -> Result<Reply> {
     let limit = page_limit(params.limit, &app.limits)?;
@@ -73,7 +73,7 @@ pub(crate) async fn list_accounts(
     responses((status = 201, description = "The account and its first key.", body = CreatedAccount), CreateRefusals),
 )]
 pub(crate) async fn create_account(
-    State(app): State<App>,
+    Extension(app): Extension<App>,
     caller: Caller,
     Json { value: request, .. }: Json<CreateAccount>,
 ) -> Result<Reply> {
@@ -112,7 +112,7 @@ pub(crate) async fn create_account(
     responses((status = 200, description = "The account.", body = wire::Account), OneRefusals),
 )]
 pub(crate) async fn get_account(
-    State(app): State<App>,
+    Extension(app): Extension<App>,
     caller: Caller,
     AccountPath(id): AccountPath,
 ) -> Result<Reply> {
@@ -132,7 +132,7 @@ pub(crate) async fn get_account(
     responses((status = 200, description = "The account as it is now.", body = wire::Account), UpdateRefusals),
 )]
 pub(crate) async fn update_account(
-    State(app): State<App>,
+    Extension(app): Extension<App>,
     caller: Caller,
     AccountPath(id): AccountPath,
     Json { value: request, .. }: Json<UpdateAccount>,
@@ -177,7 +177,7 @@ pub(crate) async fn update_account(
     responses((status = 204, description = "It is gone."), CloseRefusals),
 )]
 pub(crate) async fn close_account(
-    State(app): State<App>,
+    Extension(app): Extension<App>,
     caller: Caller,
     AccountPath(id): AccountPath,
 ) -> Result<Reply> {

@@ -1,4 +1,4 @@
-use axum::extract::State;
+use axum::Extension;
 use http::StatusCode;
 use quartz_api::{ApiKey, ApiKeyList, CreateApiKey, IssuedKey, Limits, RotateApiKey, UpdateApiKey};
 use quartz_service as service;
@@ -28,7 +28,7 @@ refuses!(ChangeRefusals: InvalidRequest LimitExceeded ApiKeyNotFound BodyTooLarg
     tag = "API keys",
     responses((status = 200, description = "All keys.", body = ApiKeyList), ListRefusals),
 )]
-pub(crate) async fn list_api_keys(State(app): State<App>, caller: Caller) -> Result<Reply> {
+pub(crate) async fn list_api_keys(Extension(app): Extension<App>, caller: Caller) -> Result<Reply> {
     let account = account_of(&app, &caller).await?;
     let keys = account.keys().into_iter().map(to_wire).collect();
     Reply::json(&ApiKeyList { keys })
@@ -44,7 +44,7 @@ pub(crate) async fn list_api_keys(State(app): State<App>, caller: Caller) -> Res
     responses((status = 200, description = "The key without its text.", body = ApiKey), OneRefusals),
 )]
 pub(crate) async fn get_api_key(
-    State(app): State<App>,
+    Extension(app): Extension<App>,
     caller: Caller,
     NumberPath(number): NumberPath,
 ) -> Result<Reply> {
@@ -67,7 +67,7 @@ pub(crate) async fn get_api_key(
     responses((status = 201, description = "The key with its text.", body = IssuedKey), CreateRefusals),
 )]
 pub(crate) async fn create_api_key(
-    State(app): State<App>,
+    Extension(app): Extension<App>,
     caller: Caller,
     Json { value: request, .. }: Json<CreateApiKey>,
 ) -> Result<Reply> {
@@ -91,7 +91,7 @@ pub(crate) async fn create_api_key(
     responses((status = 200, description = "The key as it is now.", body = ApiKey), ChangeRefusals),
 )]
 pub(crate) async fn update_api_key(
-    State(app): State<App>,
+    Extension(app): Extension<App>,
     caller: Caller,
     NumberPath(number): NumberPath,
     Json { value: request, .. }: Json<UpdateApiKey>,
@@ -124,7 +124,7 @@ pub(crate) async fn update_api_key(
     responses((status = 200, description = "The key with its new text.", body = IssuedKey), ChangeRefusals),
 )]
 pub(crate) async fn rotate_api_key(
-    State(app): State<App>,
+    Extension(app): Extension<App>,
     caller: Caller,
     NumberPath(number): NumberPath,
     Json { value: request, .. }: Json<RotateApiKey>,
@@ -152,7 +152,7 @@ pub(crate) async fn rotate_api_key(
     responses((status = 204, description = "It is gone."), OneRefusals),
 )]
 pub(crate) async fn revoke_api_key(
-    State(app): State<App>,
+    Extension(app): Extension<App>,
     caller: Caller,
     NumberPath(number): NumberPath,
 ) -> Result<Reply> {

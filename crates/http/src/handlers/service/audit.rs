@@ -1,4 +1,4 @@
-use axum::extract::State;
+use axum::Extension;
 use quartz_api::{AuditEntry, AuditList};
 use quartz_service::rows::audit::Linked;
 
@@ -34,7 +34,7 @@ const LIST: List<'_> = List {
     responses((status = 200, description = "A page of entries.", body = AuditList), Refusals),
 )]
 pub(crate) async fn list_audit(
-    State(app): State<App>,
+    Extension(app): Extension<App>,
     caller: Caller,
     QueryString(params): QueryString<WalkParams>,
 ) -> Result<Reply> {

@@ -1,4 +1,4 @@
-use axum::extract::State;
+use axum::Extension;
 use quartz_api::{Billing, PutBilling};
 use quartz_service::Account;
 
@@ -28,7 +28,7 @@ const BUDGET_MAX: u64 = (1 << 53) - 1;
     tag = "Usage",
     responses((status = 200, description = "The bill so far.", body = Billing), GetRefusals),
 )]
-pub(crate) async fn get_billing(State(app): State<App>, caller: Caller) -> Result<Reply> {
+pub(crate) async fn get_billing(Extension(app): Extension<App>, caller: Caller) -> Result<Reply> {
     let collected = app
         .accounts
         .collect_from(&app.directory, Some(caller.grant.account))
@@ -50,7 +50,7 @@ pub(crate) async fn get_billing(State(app): State<App>, caller: Caller) -> Resul
     responses((status = 200, description = "The bill so far.", body = Billing), PutRefusals),
 )]
 pub(crate) async fn put_billing(
-    State(app): State<App>,
+    Extension(app): Extension<App>,
     caller: Caller,
     Json { value: request, .. }: Json<PutBilling>,
 ) -> Result<Reply> {

@@ -1,4 +1,4 @@
-use axum::extract::State;
+use axum::Extension;
 use http::StatusCode;
 use quartz_api::{PutRole, Role, RoleList};
 use quartz_service::rows::role::StoredRole;
@@ -27,7 +27,7 @@ refuses!(DeleteRefusals: InvalidRequest LimitExceeded RoleNotFound Conflict);
     tag = "Roles",
     responses((status = 200, description = "All roles.", body = RoleList), ListRefusals),
 )]
-pub(crate) async fn list_roles(State(app): State<App>, caller: Caller) -> Result<Reply> {
+pub(crate) async fn list_roles(Extension(app): Extension<App>, caller: Caller) -> Result<Reply> {
     let account = account_of(&app, &caller).await?;
     let roles = account.roles().into_iter().map(|role| Role {
         name: role.name,
@@ -59,7 +59,7 @@ pub(crate) async fn list_roles(State(app): State<App>, caller: Caller) -> Result
     ),
 )]
 pub(crate) async fn put_role(
-    State(app): State<App>,
+    Extension(app): Extension<App>,
     caller: Caller,
     RolePath(name): RolePath,
     Json { value: request, .. }: Json<PutRole>,
@@ -103,7 +103,7 @@ pub(crate) async fn put_role(
     responses((status = 204, description = "It is gone."), DeleteRefusals),
 )]
 pub(crate) async fn delete_role(
-    State(app): State<App>,
+    Extension(app): Extension<App>,
     caller: Caller,
     RolePath(name): RolePath,
 ) -> Result<Reply> {

@@ -1,4 +1,4 @@
-use axum::extract::State;
+use axum::Extension;
 use quartz_api::{UsageLine, UsageMeters, UsageReport};
 use quartz_core::{namespace::hour_of, usage::Usage};
 use quartz_service::UsageQuery;
@@ -65,7 +65,7 @@ pub(crate) struct UsageParams {
     responses((status = 200, description = "The report.", body = UsageReport), Refusals),
 )]
 pub(crate) async fn report_usage(
-    State(app): State<App>,
+    Extension(app): Extension<App>,
     caller: Caller,
     QueryString(params): QueryString<UsageParams>,
 ) -> Result<Reply> {
