@@ -12,8 +12,10 @@ const STATUS_OF_CODE: &[(&str, u16)] = &[
     ("api_key_missing", 401),
     ("api_key_not_found", 404),
     ("body_too_large", 413),
+    ("budget_exceeded", 402),
     ("conflict", 409),
     ("cursor_invalid", 400),
+    ("delivery_not_found", 404),
     ("dimension_mismatch", 400),
     ("field_not_indexed", 400),
     ("filter_invalid", 400),
@@ -25,7 +27,10 @@ const STATUS_OF_CODE: &[(&str, u16)] = &[
     ("namespace_conflict", 409),
     ("namespace_not_found", 404),
     ("permission_denied", 403),
+    ("plan_not_found", 404),
     ("precondition_failed", 412),
+    ("quota_exceeded", 403),
+    ("rate_limited", 429),
     ("record_not_found", 404),
     ("request_timeout", 503),
     ("role_not_found", 404),
@@ -39,6 +44,7 @@ const STATUS_OF_CODE: &[(&str, u16)] = &[
     ("vector_invalid", 400),
     ("vector_missing", 400),
     ("version_not_reached", 412),
+    ("webhook_not_found", 404),
 ];
 
 /// Longest part of a body in a failure message, in bytes.

@@ -9,13 +9,14 @@ pub struct Route {
 
 impl Route {
     /// The path in one namespace, for the key `k`, and for a role, an account and the number of an API
-    /// key that are not there.
+    /// key, a webhook or a delivery that are not there.
     #[must_use]
     pub fn path_in(&self, namespace: &str) -> String {
         self.path
             .replace("{ns}", namespace)
             .replace("{key}", "k")
             .replace("{id}", "4000000000")
+            .replace("{event}", "4000000000")
             .replace("{role}", "nobody")
             .replace("{account}", "nobody")
     }
@@ -62,9 +63,18 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/v1/usage"),
     route("GET", "/v1/billing"),
     route("PUT", "/v1/billing"),
+    route("GET", "/v1/webhooks"),
+    route("POST", "/v1/webhooks"),
+    route("GET", "/v1/webhooks/{id}"),
+    route("DELETE", "/v1/webhooks/{id}"),
+    route("POST", "/v1/webhooks/{id}/rotate"),
+    route("POST", "/v1/webhooks/{id}/test"),
+    route("GET", "/v1/webhooks/{id}/deliveries"),
+    route("POST", "/v1/webhooks/{id}/deliveries/{event}/replay"),
     route("GET", "/v1/accounts"),
     route("POST", "/v1/accounts"),
     route("GET", "/v1/accounts/{account}"),
     route("PATCH", "/v1/accounts/{account}"),
     route("DELETE", "/v1/accounts/{account}"),
+    route("POST", "/v1/accounts/{account}/impersonation"),
 ];

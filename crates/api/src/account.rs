@@ -69,6 +69,18 @@ pub struct CreatedAccount {
     pub key: IssuedKey,
 }
 
+/// Why and for how long an operator looks into an account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Impersonate {
+    /// Why, for the account's owner: 1 to 512 bytes.
+    #[schema(min_length = 1, max_length = 512)]
+    pub reason: String,
+    /// How long, up to an hour.
+    #[schema(minimum = 1, maximum = 60)]
+    pub minutes: u32,
+}
+
 /// What to change of an account.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]

@@ -63,6 +63,8 @@ error_codes! {
     Conflict = "conflict", 409, "Not possible now";
     /// The cursor was not made by this endpoint.
     CursorInvalid = "cursor_invalid", 400, "Cursor not usable";
+    /// The webhook has no such delivery.
+    DeliveryNotFound = "delivery_not_found", 404, "Delivery not found";
     /// A vector has another dimension than its namespace.
     DimensionMismatch = "dimension_mismatch", 400, "Vector has the wrong dimension";
     /// The filter names a field that the namespace does not index.
@@ -119,6 +121,8 @@ error_codes! {
     VectorMissing = "vector_missing", 400, "Record has no vector";
     /// The read demands a version that the namespace has not reached.
     VersionNotReached = "version_not_reached", 412, "Version not reached";
+    /// There is no such webhook in the account.
+    WebhookNotFound = "webhook_not_found", 404, "Webhook not found";
 }
 
 // The derive does not see names that a macro has put into `serde(rename)`.

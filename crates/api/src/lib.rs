@@ -17,10 +17,13 @@ mod query;
 mod record;
 mod role;
 mod vector;
+mod webhook;
 mod write;
 
 pub use self::{
-    account::{Account, AccountList, CreateAccount, CreatedAccount, UpdateAccount, Whoami},
+    account::{
+        Account, AccountList, CreateAccount, CreatedAccount, Impersonate, UpdateAccount, Whoami,
+    },
     api_key::{ApiKey, ApiKeyList, CreateApiKey, IssuedKey, RotateApiKey, UpdateApiKey},
     audit::{AuditEntry, AuditList},
     billing::{Billing, PutBilling, UsageLine, UsageMeters, UsageReport},
@@ -43,6 +46,10 @@ pub use self::{
     record::{KeyEntry, KeyList, Record, RecordList, StoredRecord},
     role::{PutRole, Role, RoleList},
     vector::Vector,
+    webhook::{
+        CreateWebhook, Delivery, DeliveryList, DeliveryStatus, Event, RotateWebhook, Webhook,
+        WebhookList, WebhookSecret,
+    },
     write::{
         BatchOperation, BatchRequest, BatchResponse, DeleteRequest, DeleteResponse, ImportResponse,
         OperationKind, OperationResult, UpdateRequest, UpdateResponse, UpsertRequest,

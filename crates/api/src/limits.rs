@@ -57,8 +57,12 @@ pub struct Limits {
     pub role_name_bytes: usize,
     /// Namespace prefixes, and addresses, of one API key.
     pub key_scopes: usize,
-    /// Seconds that a rotated key still opens.
+    /// Seconds that a rotated key still opens, or a rotated secret still signs.
     pub rotation_grace_seconds: u64,
+    /// Minutes that an operator looks into an account.
+    pub impersonation_minutes: u32,
+    /// URL of a webhook in bytes.
+    pub webhook_url_bytes: usize,
     /// Partitions of a namespace.
     pub partitions: u16,
 }
@@ -91,6 +95,8 @@ pub const MAX: Limits = Limits {
     role_name_bytes: 64,
     key_scopes: 100,
     rotation_grace_seconds: 30 * 24 * 60 * 60,
+    impersonation_minutes: 60,
+    webhook_url_bytes: 2048,
     // At the edge each is a request of its own, and a Worker may make 50 for one of its own.
     partitions: 32,
 };

@@ -72,6 +72,14 @@ pub enum Error {
         /// Which part differs and how.
         differs: String,
     },
+    /// A write would cost more than its payer allows; nothing was changed.
+    #[error("the write would cost {units} units, {most} are allowed")]
+    TooCostly {
+        /// What it would cost.
+        units: u64,
+        /// What it may.
+        most: u64,
+    },
     /// An idempotency key came back with another request.
     #[error("the idempotency key was used for another request")]
     IdempotencyKeyReused,

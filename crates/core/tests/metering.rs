@@ -10,7 +10,7 @@ use std::sync::Arc;
 use futures::executor::{LocalPool, LocalSpawner};
 use futures::task::LocalSpawnExt;
 use quartz_core::{
-    ManualClock, VectorCache,
+    Error, ManualClock, VectorCache,
     namespace::{Action, Change, Expiry, Idempotency, Namespace, Operation, Precondition, Write},
     record::Value,
     store::{MemoryStore, Store},
@@ -119,6 +119,37 @@ fn writes_are_counted_as_they_are_committed() {
     world.clock.advance(HOUR_MILLIS);
     world.put("a", 1, Precondition::None, None);
     assert_eq!(world.namespace.take_metered(), Some(100));
+}
+
+#[test]
+fn a_write_that_costs_too_much_changes_nothing() {
+    let mut world = World::new();
+    let mut write = |sizes: &[usize], most_units| {
+        let operations = sizes.iter().enumerate().map(|(at, &size)| Operation {
+            id: format!("r{at}"),
+            precondition: Precondition::None,
+            action: Action::Put(
+                Value {
+                    content_type: "text/plain".into(),
+                    bytes: vec![b'x'; size].into(),
+                },
+                Expiry::Keep,
+            ),
+        });
+        let write = Write {
+            payer: Some(7),
+            most_units,
+            ..Write::from(Change::Apply(operations.collect()))
+        };
+        world.pool.run_until(world.namespace.write(write))
+    };
+    let refused = write(&[1, 2000], Some(2)).unwrap_err();
+    assert_eq!(refused, Error::TooCostly { units: 3, most: 2 });
+    assert_eq!(write(&[1, 2000], Some(3)).unwrap().version, 1);
+    assert_eq!(write(&[1, 1, 1], None).unwrap().version, 2);
+    let mut expected = Usage::write(3);
+    expected.add(Usage::write(3));
+    assert_eq!(world.rows(), [(100, 7, expected)]);
 }
 
 #[test]

@@ -102,7 +102,7 @@ fn main() {
     let ports = Ports {
         clock: clock.clone(),
         entropy: Arc::new(Counter(AtomicU64::new(0))),
-        plans: Arc::new(Catalogue::default()),
+        plans: Arc::new(arc_swap::ArcSwap::from_pointee(Catalogue::default())),
     };
     let open = || {
         block_on(Accounts::new(

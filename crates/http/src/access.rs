@@ -70,11 +70,28 @@ const TABLE: &[(&str, &str, Need)] = &[
     ("GET", "/v1/usage", need(P::UsageRead)),
     ("GET", "/v1/billing", need(P::BillingRead)),
     ("PUT", "/v1/billing", need(P::BillingWrite)),
+    ("GET", "/v1/webhooks", need(P::WebhooksRead)),
+    ("POST", "/v1/webhooks", need(P::WebhooksWrite)),
+    ("GET", "/v1/webhooks/{id}", need(P::WebhooksRead)),
+    ("DELETE", "/v1/webhooks/{id}", need(P::WebhooksWrite)),
+    ("POST", "/v1/webhooks/{id}/rotate", need(P::WebhooksWrite)),
+    ("POST", "/v1/webhooks/{id}/test", need(P::WebhooksWrite)),
+    ("GET", "/v1/webhooks/{id}/deliveries", need(P::WebhooksRead)),
+    (
+        "POST",
+        "/v1/webhooks/{id}/deliveries/{event}/replay",
+        need(P::WebhooksWrite),
+    ),
     ("GET", "/v1/accounts", need(P::Operate)),
     ("POST", "/v1/accounts", need(P::Operate)),
     ("GET", "/v1/accounts/{account}", need(P::AccountRead)),
     ("PATCH", "/v1/accounts/{account}", need(P::AccountWrite)),
     ("DELETE", "/v1/accounts/{account}", need(P::AccountClose)),
+    (
+        "POST",
+        "/v1/accounts/{account}/impersonation",
+        need(P::Operate),
+    ),
 ];
 
 /// The table, ready to be asked.

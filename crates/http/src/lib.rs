@@ -15,6 +15,7 @@ mod access;
 pub mod auth;
 mod convert;
 mod cursor;
+mod deliver;
 mod docs;
 mod extract;
 mod filter;
@@ -31,6 +32,7 @@ mod state;
 
 pub use self::{
     access::role_matrix,
+    deliver::deliver,
     partition::{Partitioned, Partitions, gather, only_partition, partition_of},
     placement::{Subject, subject},
     router::{openapi_document, router, routes},

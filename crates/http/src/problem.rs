@@ -204,6 +204,17 @@ impl Place {
     }
 }
 
+/// A request costs more than a plan allows.
+pub(crate) fn too_costly(units: u64, most: u64) -> Failure {
+    Failure::new(
+        ErrorCode::QuotaExceeded,
+        format!(
+            "the request would cost {units} units, the account's plan allows {most} (request_units): \
+             ask for less at once"
+        ),
+    )
+}
+
 /// The failure that a core error is to the client.
 pub(crate) fn from_core(error: Error, place: Place) -> Failure {
     let (code, path) = match &error {
@@ -227,6 +238,7 @@ pub(crate) fn from_core(error: Error, place: Place) -> Failure {
         ),
         Error::NoVector { .. } => (ErrorCode::VectorMissing, Some("id".to_owned())),
         Error::NotIndexed { field } => (ErrorCode::FieldNotIndexed, Some(field.clone())),
+        Error::TooCostly { units, most } => return too_costly(*units, *most),
         Error::Conflict { .. } => (ErrorCode::NamespaceConflict, None),
         Error::IdempotencyKeyReused => (ErrorCode::IdempotencyKeyReused, None),
         Error::Closed => (ErrorCode::StorageUnavailable, None),
@@ -260,6 +272,12 @@ pub(crate) fn from_service(error: ServiceError) -> Failure {
         ServiceError::NotFound { what: "plan", .. } => {
             Failure::new(ErrorCode::PlanNotFound, detail)
         }
+        ServiceError::NotFound {
+            what: "webhook", ..
+        } => Failure::new(ErrorCode::WebhookNotFound, detail),
+        ServiceError::NotFound {
+            what: "delivery", ..
+        } => Failure::new(ErrorCode::DeliveryNotFound, detail),
         ServiceError::NotFound { .. } => Failure::new(ErrorCode::ApiKeyNotFound, detail),
         ServiceError::Conflict(why) => Failure::new(ErrorCode::Conflict, why),
         ServiceError::Escalation { reason, .. } => {

@@ -23,7 +23,9 @@ use crate::{
         batch, configure, delete, delete_namespace, delete_value, describe, export, fetch,
         get_value, head_value, health, import, list_keys, list_namespaces, list_records, put_value,
         query,
-        service::{accounts, api_keys, audit, billing, roles, usage, whoami},
+        service::{
+            accounts, api_keys, audit, billing, impersonation, roles, usage, webhooks, whoami,
+        },
         update, upsert,
     },
     middleware::EdgeLayer,
@@ -131,12 +133,19 @@ fn json() -> OpenApiRouter {
         .routes(routes!(audit::list_audit))
         .routes(routes!(usage::report_usage))
         .routes(routes!(billing::get_billing, billing::put_billing))
+        .routes(routes!(webhooks::list_webhooks, webhooks::create_webhook))
+        .routes(routes!(webhooks::get_webhook, webhooks::delete_webhook))
+        .routes(routes!(webhooks::rotate_webhook))
+        .routes(routes!(webhooks::test_webhook))
+        .routes(routes!(webhooks::list_deliveries))
+        .routes(routes!(webhooks::replay_delivery))
         .routes(routes!(accounts::list_accounts, accounts::create_account))
         .routes(routes!(
             accounts::get_account,
             accounts::update_account,
             accounts::close_account
         ))
+        .routes(routes!(impersonation::impersonate))
         .routes(routes!(health::livez))
         .routes(routes!(health::readyz))
         .routes(routes!(health::healthz))

@@ -20,7 +20,7 @@ use crate::{
     gatekeeper::{Admission, Credential, Gatekeeper, Knock},
     key_text::{self, KeyFault},
     roles,
-    rows::{ACCOUNTS, audit::Entry},
+    rows::{ACCOUNTS, Kind, audit::Entry},
     token::{self, Claims},
 };
 
@@ -145,8 +145,9 @@ impl Accounts {
     pub async fn create(&self, by: &By, new: NewAccount) -> Result<Account> {
         let ports = &self.0.ports;
         let id = AccountId::from_random(ports.random());
-        let plan = new.plan.unwrap_or_else(|| ports.plans.default.clone());
-        if !ports.plans.plans.contains_key(&plan) {
+        let plans = ports.plans.load_full();
+        let plan = new.plan.unwrap_or_else(|| plans.default.clone());
+        if !plans.plans.contains_key(&plan) {
             return Err(Error::NotFound {
                 what: "plan",
                 name: plan,
@@ -267,12 +268,51 @@ impl Accounts {
         Ok(())
     }
 
+    /// Accounts in memory that have a message due.
+    #[must_use]
+    pub fn with_due_messages(&self) -> Vec<Account> {
+        let now = self.now_millis();
+        let open = self.0.open.read().unwrap_or_else(PoisonError::into_inner);
+        let due = |account: &&Account| account.next_delivery().is_some_and(|at| at <= now);
+        open.values().filter(due).cloned().collect()
+    }
+
+    /// Takes accounts into memory that have messages on their way: those that a process before this one
+    /// has left. The host calls it once.
+    ///
+    /// # Errors
+    /// When the store fails or holds damaged data.
+    pub async fn find_messages(&self) -> Result<(), StoreError> {
+        let snapshot = self.0.store.snapshot().await?;
+        let mut start = ACCOUNTS.to_vec();
+        loop {
+            let page = snapshot
+                .scan(&start, &prefix_end(ACCOUNTS), ScanLimit::rows(1))
+                .await?;
+            let Some((key, _)) = page.rows.first() else {
+                return Ok(());
+            };
+            let id = id_in(key)?;
+            let prefix = prefix_of(id);
+            let (first, end) = (Kind::Due.key(&[]), Kind::Due.end());
+            let (first, end) = ([&prefix[..], &first].concat(), [&prefix[..], &end].concat());
+            let due = snapshot.scan(&first, &end, ScanLimit::rows(1)).await?;
+            if !due.rows.is_empty() {
+                self.open(id).await?;
+            }
+            start = prefix_end(&prefix);
+        }
+    }
+
     /// Lets go of accounts that nobody uses, above a number. The host calls it now and then.
     pub fn close_idle(&self) {
         let mut open = self.0.open.write().unwrap_or_else(PoisonError::into_inner);
         let mut surplus = open.len().saturating_sub(OPEN_IDLE_MAX);
         open.retain(|_, account| {
-            let close = surplus > 0 && account.is_idle() && !account.has_denials();
+            let close = surplus > 0
+                && account.is_idle()
+                && !account.has_denials()
+                && account.next_delivery().is_none();
             surplus -= usize::from(close);
             !close
         });
@@ -292,8 +332,21 @@ impl Accounts {
 
     /// The plans.
     #[must_use]
-    pub fn plans(&self) -> &Catalogue {
-        &self.0.ports.plans
+    pub fn plans(&self) -> Arc<Catalogue> {
+        self.0.ports.plans.load_full()
+    }
+
+    /// Replaces the plans, which have been checked. Accounts in memory are held to them at once, others
+    /// when they come.
+    pub async fn set_plans(&self, catalogue: Catalogue) {
+        self.0.ports.plans.store(Arc::new(catalogue));
+        let open: Vec<_> = {
+            let open = self.0.open.read().unwrap_or_else(PoisonError::into_inner);
+            open.values().cloned().collect()
+        };
+        for account in open {
+            account.renew_plan().await;
+        }
     }
 
     fn opened(&self, id: AccountId) -> Option<Account> {

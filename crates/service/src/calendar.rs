@@ -1,4 +1,4 @@
-//! Months of the Gregorian calendar in UTC, for budgets and bills.
+//! The Gregorian calendar in UTC, for budgets, bills and messages.
 
 /// Months since January 1970 of an hour since 1970.
 #[must_use]
@@ -15,15 +15,31 @@ pub fn month_of(millis: u64) -> u32 {
 /// Days are counted from 1 March of year 0, so that the leap day is the last of its year; in those years
 /// the months begin at days (153 m + 2) / 5.
 fn month_of_day(day: u32) -> u32 {
+    let (months, _) = date(day.into());
+    u32::try_from(months - 1970 * 12).unwrap_or(u32::MAX)
+}
+
+/// Months since January of year 0 of a day since 1970, and its number in the month, from 1.
+fn date(day: u64) -> (u64, u64) {
     const FROM_MARCH_0000: u64 = 719_468;
     const DAYS_400_YEARS: u64 = 146_097;
-    let day = u64::from(day) + FROM_MARCH_0000;
+    let day = day + FROM_MARCH_0000;
     let (era, day) = (day / DAYS_400_YEARS, day % DAYS_400_YEARS);
     let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
     let day = day - (365 * year + year / 4 - year / 100);
     let month_from_march = (5 * day + 2) / 153;
     let months = (era * 400 + year) * 12 + month_from_march + 2;
-    u32::try_from(months - 1970 * 12).unwrap_or(u32::MAX)
+    (months, day - (153 * month_from_march + 2) / 5 + 1)
+}
+
+/// A time in milliseconds since 1970 as RFC 3339 has it, in UTC: `2025-11-25T00:00:00.000Z`.
+#[must_use]
+pub fn rfc3339(millis: u64) -> String {
+    let (months, day) = date(millis / 86_400_000);
+    let (year, month) = (months / 12, months % 12 + 1);
+    let (seconds, rest) = (millis / 1000 % 86_400, millis % 1000);
+    let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{rest:03}Z")
 }
 
 #[cfg(test)]
@@ -53,10 +69,19 @@ mod tests {
             ] {
                 assert_eq!(month_of_day(day), month, "first of month {month}");
                 assert_eq!(month_of_day(day + days - 1), month, "last of month {month}");
+                assert_eq!(date(day.into()).1, 1, "first of month {month}");
+                assert_eq!(date(u64::from(day + days) - 1).1, u64::from(days));
                 day += days;
                 month += 1;
             }
         }
         assert_eq!(month_of(1_764_028_800_000), (2025 - 1970) * 12 + 10);
+    }
+
+    #[test]
+    fn times_are_written_as_they_are_read() {
+        assert_eq!(rfc3339(0), "1970-01-01T00:00:00.000Z");
+        assert_eq!(rfc3339(951_868_799_999), "2000-02-29T23:59:59.999Z");
+        assert_eq!(rfc3339(1_764_032_523_004), "2025-11-25T01:02:03.004Z");
     }
 }

@@ -31,10 +31,12 @@ pub mod rows;
 mod tenant;
 pub mod throttle;
 pub mod token;
+pub mod webhook;
 
 pub use self::{
     account::{
-        Account, ApiKey, Balance, By, Issued, KeyChange, NewKey, RoleEntry, UsageLine, UsageQuery,
+        Account, ApiKey, Attempt, Balance, By, DeliveryPage, Hook, Issued, KeyChange, Message,
+        NewKey, NewSecret, NewWebhook, RoleEntry, UsageLine, UsageQuery,
     },
     account_id::AccountId,
     accounts::{Accounts, NewAccount, RootKey},
@@ -46,7 +48,7 @@ pub use self::{
     network::Network,
     permission::{Permission, Permissions},
     plan::{Catalogue, Plan, Prices, Units},
-    ports::{Entropy, Ports},
+    ports::{Courier, Entropy, Parcel, Plans, Ports},
     rows::{audit::Entry as AuditEntry, profile::Profile},
     tenant::{Halt, Tenant, Terms, Turn, Work},
 };

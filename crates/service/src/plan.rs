@@ -22,6 +22,9 @@ pub struct Plan {
     pub burst: Option<u32>,
     /// Requests of an account served at the same time.
     pub concurrent_requests: Option<u32>,
+    /// Units that one request may cost; updates and deletions by filter, imports and exports are not held
+    /// to it.
+    pub request_units: Option<u64>,
     /// Bytes of records.
     pub storage_bytes: Option<u64>,
     /// Records with a vector.
@@ -145,6 +148,11 @@ impl Catalogue {
             if plan.burst.is_some() && plan.requests_per_second.is_none() {
                 return Err(format!("plan {name:?}: burst needs requests_per_second"));
             }
+            if plan.request_units == Some(0) {
+                return Err(format!(
+                    "plan {name:?}: request_units = 0 would allow nothing"
+                ));
+            }
         }
         Ok(())
     }
@@ -157,6 +165,7 @@ impl Default for Catalogue {
             requests_per_second: Some(50),
             burst: Some(100),
             concurrent_requests: Some(16),
+            request_units: Some(4_096),
             storage_bytes: Some(1 << 30),
             vectors: Some(100_000),
             namespaces: Some(10),
@@ -172,6 +181,7 @@ impl Default for Catalogue {
             requests_per_second: Some(1_000),
             burst: Some(2_000),
             concurrent_requests: Some(128),
+            request_units: None,
             storage_bytes: Some(1 << 40),
             vectors: Some(100_000_000),
             namespaces: Some(10_000),
@@ -256,6 +266,7 @@ mod tests {
         };
         assert!(with(|plan| plan.burst = Some(0)).is_err());
         assert!(with(|plan| plan.requests_per_second = None).is_err());
+        assert!(with(|plan| plan.request_units = Some(0)).is_err());
         let catalogue = Catalogue {
             default: "none".into(),
             ..Catalogue::default()

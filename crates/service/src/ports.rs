@@ -2,7 +2,8 @@
 
 use std::{fmt, sync::Arc};
 
-use quartz_core::Clock;
+use arc_swap::ArcSwap;
+use quartz_core::{Clock, store::BoxFuture};
 
 use crate::Catalogue;
 
@@ -12,13 +13,34 @@ pub trait Entropy: Send + Sync + 'static {
     fn fill(&self, bytes: &mut [u8]);
 }
 
+/// A message to a webhook, ready to be sent.
+#[derive(Clone, Debug)]
+pub struct Parcel {
+    /// Where to.
+    pub url: String,
+    /// Headers beside those of the host.
+    pub headers: Vec<(&'static str, String)>,
+    /// JSON.
+    pub body: Vec<u8>,
+}
+
+/// Takes messages to webhooks. Where a tenant's URL leads is the courier's to judge: not into the
+/// operator's own network, and not on to where an answer redirects.
+pub trait Courier: Send + Sync + 'static {
+    /// `POST`s a message once and answers the status, or why there is none.
+    fn send(&self, parcel: Parcel) -> BoxFuture<'_, Result<u16, String>>;
+}
+
+/// The catalogue of plans in use.
+pub type Plans = Arc<ArcSwap<Catalogue>>;
+
 /// What a host brings.
 #[derive(Clone)]
 pub struct Ports {
     /// The time.
     pub clock: Arc<dyn Clock>,
-    /// The plans.
-    pub plans: Arc<Catalogue>,
+    /// The plans, which may be replaced while the server runs.
+    pub plans: Plans,
     /// Randomness.
     pub entropy: Arc<dyn Entropy>,
 }

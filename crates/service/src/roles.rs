@@ -37,6 +37,23 @@ pub const DEVELOPER: BuiltIn = BuiltIn {
     ]),
 };
 
+/// Sees everything, changes nothing.
+pub const AUDITOR: BuiltIn = BuiltIn {
+    name: "auditor",
+    permissions: Permissions::of(&[
+        P::NamespacesRead,
+        P::RecordsRead,
+        P::KeysRead,
+        P::RolesRead,
+        P::AccountRead,
+        P::AuditRead,
+        P::UsageRead,
+        P::BillingRead,
+        P::MembersRead,
+        P::WebhooksRead,
+    ]),
+};
+
 /// Reads data, changes nothing.
 pub const READER: BuiltIn = BuiltIn {
     name: "reader",
@@ -61,7 +78,7 @@ pub const OPERATOR: BuiltIn = BuiltIn {
 };
 
 /// Those that keys and members can have.
-pub const BUILT_IN: [BuiltIn; 5] = [OWNER, ADMIN, DEVELOPER, READER, BILLING];
+pub const BUILT_IN: [BuiltIn; 6] = [OWNER, ADMIN, DEVELOPER, AUDITOR, READER, BILLING];
 
 /// The permissions of a built-in role.
 #[must_use]

@@ -23,6 +23,8 @@ pub struct Terms {
     pub rate: Option<Rate>,
     /// How many may be served at the same time.
     pub concurrent_requests: Option<u32>,
+    /// Units that one request may cost.
+    pub request_units: Option<u64>,
     /// How many namespaces there may be.
     pub namespaces: Option<u32>,
     /// Why no more may be written and searched.

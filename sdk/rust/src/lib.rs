@@ -72,8 +72,8 @@ mod transport;
 
 pub use quartz_api::{
     Account, AccountList, ApiKey, ApiKeyList, AuditEntry, AuditList, Billing, CreateAccount,
-    CreateApiKey, CreatedAccount, IssuedKey, UpdateAccount, UsageLine, UsageMeters, UsageReport,
-    Whoami,
+    CreateApiKey, CreatedAccount, Impersonate, IssuedKey, UpdateAccount, UsageLine, UsageMeters,
+    UsageReport, Whoami,
 };
 pub use quartz_api::{
     BatchOperation, BatchRequest, BatchResponse, DeleteRequest, DeleteResponse, Durability,

@@ -2,7 +2,7 @@
 
 use quartz_api::{
     Account, AccountList, ApiKeyList, AuditEntry, AuditList, Billing, CreateAccount, CreateApiKey,
-    CreatedAccount, IssuedKey, UpdateAccount, UsageReport, Whoami,
+    CreatedAccount, Impersonate, IssuedKey, UpdateAccount, UsageReport, Whoami,
 };
 use reqwest::{Method, header::HeaderMap};
 use serde::{Serialize, de::DeserializeOwned};
@@ -46,6 +46,16 @@ impl Client {
     pub async fn update_account(&self, id: &str, wanted: &UpdateAccount) -> Result<Account> {
         let path = ["v1", "accounts", id];
         self.change(Method::PATCH, &path, wanted).await
+    }
+
+    /// Makes a key that looks into an account for a while. For operators of the server. A call whose
+    /// answer was lost is not repeated.
+    ///
+    /// # Errors
+    /// When the call fails.
+    pub async fn impersonate(&self, id: &str, wanted: &Impersonate) -> Result<IssuedKey> {
+        let path = ["v1", "accounts", id, "impersonation"];
+        self.change(Method::POST, &path, wanted).await
     }
 
     /// The account's API keys.

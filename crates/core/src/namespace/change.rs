@@ -20,6 +20,8 @@ pub struct Write {
     pub idempotency: Option<Idempotency>,
     /// Number of the API key that pays; `None`: nobody does, and nothing is counted.
     pub payer: Option<u32>,
+    /// Units that the write may cost at most.
+    pub most_units: Option<u64>,
 }
 
 impl From<Change> for Write {
@@ -29,6 +31,7 @@ impl From<Change> for Write {
             durability: Durability::Disk,
             idempotency: None,
             payer: None,
+            most_units: None,
         }
     }
 }

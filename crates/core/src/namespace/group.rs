@@ -119,7 +119,15 @@ impl Group {
         let meta_before = self.meta.clone();
         self.undo.clear();
         self.units = 0;
-        match self.change(write.change).await {
+        let changed = self.change(write.change).await;
+        let affordable = |written| match write.most_units {
+            Some(most) if self.units > most => Err(Error::TooCostly {
+                units: self.units,
+                most,
+            }),
+            _ => Ok(written),
+        };
+        match changed.and_then(affordable) {
             Ok(mut written) => {
                 if let Some(payer) = write.payer {
                     written.units = self.units;

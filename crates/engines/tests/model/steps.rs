@@ -53,6 +53,7 @@ fn write() -> impl Strategy<Value = Write> {
         change,
         durability: Durability::Disk,
         payer: None,
+        most_units: None,
     })
 }
 

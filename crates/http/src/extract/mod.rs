@@ -12,7 +12,8 @@ pub(crate) use self::{
     json::{Json, parse},
     options::{ReadOptions, WriteOptions},
     path::{
-        AccountPath, KeyPath, Name, NamespacePath, NumberPath, RolePath, check_id, check_namespace,
+        AccountPath, DeliveryPath, KeyPath, Name, NamespacePath, NumberPath, RolePath, check_id,
+        check_namespace,
     },
     query::{PageParams, PutParams, QueryString, WalkParams, check_prefix, page_limit},
 };

@@ -143,6 +143,7 @@ impl WriteOptions {
             durability: self.durability,
             idempotency,
             payer: None,
+            most_units: None,
         }
     }
 }

@@ -20,6 +20,7 @@ pub(crate) struct Name {
     own: usize,
     payer: u32,
     most_namespaces: Option<u32>,
+    most_units: Option<u64>,
 }
 
 impl Name {
@@ -48,6 +49,19 @@ impl Name {
         self.most_namespaces
     }
 
+    /// Units that the request may cost.
+    pub(crate) const fn most_units(&self) -> Option<u64> {
+        self.most_units
+    }
+
+    /// The name for a request that is many in one.
+    pub(crate) fn many_requests(self) -> Self {
+        Self {
+            most_units: None,
+            ..self
+        }
+    }
+
     /// A name that the caller reaches.
     fn new(name: &str, parts: &Parts, app: &App) -> Result<Self> {
         check_namespace(name, app.limits.namespace_name_bytes)?;
@@ -58,11 +72,13 @@ impl Name {
         let mut qualified = grant.account.scope();
         let own = qualified.len();
         qualified.push_str(name);
+        let terms = grant.tenant().terms();
         Ok(Self {
             qualified,
             own,
             payer: grant.key,
-            most_namespaces: grant.tenant().terms().and_then(|terms| terms.namespaces),
+            most_namespaces: terms.and_then(|terms| terms.namespaces),
+            most_units: terms.and_then(|terms| terms.request_units),
         })
     }
 }
@@ -107,6 +123,14 @@ impl<S: Send + Sync> FromRequestParts<S> for KeyPath {
 /// `{id}`: a number.
 pub(crate) struct NumberPath(pub(crate) u32);
 
+/// `{id}` and `{event}`: a webhook and the number of an event.
+pub(crate) struct DeliveryPath {
+    /// Number of the webhook.
+    pub(crate) webhook: u32,
+    /// Number of the event.
+    pub(crate) event: u64,
+}
+
 /// `{role}`: the name of a role.
 pub(crate) struct RolePath(pub(crate) String);
 
@@ -121,6 +145,18 @@ impl<S: Send + Sync> FromRequestParts<S> for NumberPath {
         number.map(Self).map_err(|_| {
             Failure::invalid("the id in the path is a whole number below 2^32").at("id")
         })
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for DeliveryPath {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let NumberPath(webhook) = NumberPath::from_request_parts(parts, state).await?;
+        let event = param(&params(parts).await?, "event").parse();
+        let event = event
+            .map_err(|_| Failure::invalid("the event in the path is a whole number").at("event"))?;
+        Ok(Self { webhook, event })
     }
 }
 

@@ -68,7 +68,9 @@ pub(crate) async fn get_value(
         let used = view.charge(Usage::read(0));
         return Ok(reply.header("etag", tag).used(used).into_response());
     }
-    let used = view.charge(Usage::read(value.bytes.len() as u64));
+    let used = Usage::read(value.bytes.len() as u64);
+    view.afford(used)?;
+    view.charge(used);
     let mut response = Response::new(Body::from(value.bytes));
     let headers = response.headers_mut();
     headers.extend(usage_header(used).map(|used| (HeaderName::from_static(USAGE), used)));

@@ -92,6 +92,7 @@ pub(crate) async fn import(
     options: WriteOptions,
     request: Request,
 ) -> Result<Reply> {
+    let name = name.many_requests();
     let (parts, body) = request.into_parts();
     check_content_type(&parts.headers)?;
     let mut lines = Lines::new(BodyReader::new(&parts.headers, body)?, &app.limits);

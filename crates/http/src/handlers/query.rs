@@ -66,6 +66,8 @@ pub(crate) async fn query(
         narrow(&mut query, &scope.filter, &app.limits)?;
     }
     let view = view(&app, &name, options).await?;
+    let used = Usage::query(query.top_k as u64);
+    view.afford(used)?;
     let answer = view.query(&query).await.map_err(|error| {
         let failure = from_core(error, Place::Request).version(view.version());
         pointed(failure, raw_filter.as_deref(), "filter")
@@ -94,7 +96,7 @@ pub(crate) async fn query(
             micros: app.host.monotonic_micros().saturating_sub(started),
         }),
     };
-    let used = view.charge(Usage::query(query.top_k as u64));
+    view.charge(used);
     Ok(Reply::json(&body)?.version(answer.version).used(used))
 }
 

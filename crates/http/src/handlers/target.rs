@@ -14,7 +14,7 @@ use crate::{
     extract::{Name, ReadOptions},
     filter,
     partition::check_one_partition,
-    problem::{Failure, Place, Result, from_core},
+    problem::{Failure, Place, Result, from_core, too_costly},
     state::App,
 };
 
@@ -33,6 +33,7 @@ pub(super) struct Reading {
     view: View,
     namespace: Namespace,
     payer: u32,
+    most_units: Option<u64>,
 }
 
 impl Reading {
@@ -42,10 +43,21 @@ impl Reading {
         used
     }
 
+    /// Refuses what would cost more than the account's plan allows a request.
+    pub(super) fn afford(&self, used: Usage) -> Result<()> {
+        let units = used.read_units + used.query_units;
+        match self.most_units {
+            Some(most) if units > most => Err(too_costly(units, most)),
+            _ => Ok(()),
+        }
+    }
+
     /// An answer of records, paid by its size.
     pub(super) fn answer<T: serde::Serialize>(&self, body: &T) -> Result<Reply> {
         let reply = Reply::json(body)?;
-        let used = self.charge(Usage::read(reply.bytes()));
+        let used = Usage::read(reply.bytes());
+        self.afford(used)?;
+        self.charge(used);
         Ok(reply.version(self.version()).used(used))
     }
 }
@@ -70,6 +82,7 @@ pub(super) async fn view(app: &App, name: &Name, options: ReadOptions) -> Result
         view,
         namespace,
         payer: name.payer(),
+        most_units: name.most_units(),
     })
 }
 
@@ -80,6 +93,11 @@ pub(super) async fn view(app: &App, name: &Name, options: ReadOptions) -> Result
 pub(super) async fn write(app: &App, name: &Name, write: Write, place: Place) -> Result<Written> {
     let write = Write {
         payer: Some(name.payer()),
+        most_units: match &write.change {
+            Change::Apply(_) => name.most_units(),
+            // Its slices are as large as the filter makes them.
+            _ => None,
+        },
         ..write
     };
     let is_small = match &write.change {

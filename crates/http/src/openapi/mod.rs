@@ -34,6 +34,7 @@ use crate::problem::PROBLEM_JSON;
         (name = "API keys", description = "Made, rotated, revoked. A key never does more than the one that made it."),
         (name = "Roles", description = "Named sets of permissions, built-in and your own."),
         (name = "Usage", description = "What was used, what it costs, what it may cost."),
+        (name = "Webhooks", description = "Where events of the account are sent."),
         (name = "Audit", description = "Who did what."),
         (name = "Health", description = "For load balancers and supervisors."),
     ),
@@ -321,9 +322,22 @@ pub(crate) struct KeyParams {
 #[into_params(parameter_in = Path)]
 #[expect(dead_code, reason = "for the document only")]
 pub(crate) struct IdParams {
-    /// Number of the key.
+    /// Number of the key or webhook.
     #[param(minimum = 0, maximum = 4294967295_u64)]
     id: u32,
+}
+
+/// `{id}` and `{event}`.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "for the document only")]
+pub(crate) struct DeliveryParams {
+    /// Number of the webhook.
+    #[param(minimum = 0, maximum = 4294967295_u64)]
+    id: u32,
+    /// Number of the event.
+    #[param(minimum = 0, maximum = 9007199254740991_u64)]
+    event: u64,
 }
 
 /// `{role}`.

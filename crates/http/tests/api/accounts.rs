@@ -33,6 +33,11 @@ impl Tenant {
         call(&self.api, &self.key, method, path, body)
     }
 
+    /// The text of the owner's key.
+    pub(crate) fn text(&self) -> &str {
+        &self.key
+    }
+
     /// The text of a new key.
     pub(crate) fn key(&self, new: &Value) -> String {
         text(&self.call("POST", "/v1/keys", new).expect(201).json()["key"])
@@ -95,6 +100,7 @@ fn roles_open_what_the_matrix_says() {
                 .replace("{ns}", "none")
                 .replace("{key}", "k")
                 .replace("{id}", "4000000000")
+                .replace("{event}", "4000000000")
                 .replace("{role}", "owner")
                 .replace("{account}", "nobody");
             let answer = call(&api, &key, &method, &path, &Value::Null);
@@ -446,4 +452,67 @@ fn no_header_makes_a_principal() {
         request.headers_mut().insert(name, "root".parse().unwrap());
         api.send(request).expect(401);
     }
+}
+
+#[test]
+fn an_operator_looks_into_an_account_in_its_sight() {
+    let api = Api::new();
+    let tenant = Tenant::of(&api, "Acme");
+    tenant
+        .call("PUT", "/v1/namespaces/n/kv/k", &json!(1))
+        .expect(201);
+    let path = format!("/v1/accounts/{}/impersonation", tenant.account);
+    let wanted = json!({"reason": "ticket 7", "minutes": 15});
+    let issued = api.post(&path, &wanted).expect(201).json();
+    assert_eq!(issued["expires_at"], 1_000_000 + 15 * 60_000);
+    let key = text(&issued["key"]);
+    let by_operator = |method: &str, path: &str, body: &Value| call(&api, &key, method, path, body);
+    for path in [
+        "/v1/namespaces/n/kv/k",
+        "/v1/keys",
+        "/v1/billing",
+        "/v1/audit",
+    ] {
+        by_operator("GET", path, &Value::Null).expect(200);
+    }
+    let new = json!({"name": "k", "role": "auditor"});
+    for (method, path, body) in [
+        ("PUT", "/v1/namespaces/n/kv/k", &json!(2)),
+        ("DELETE", "/v1/namespaces/n", &Value::Null),
+        ("POST", "/v1/keys", &new),
+        ("PUT", "/v1/billing", &json!({})),
+    ] {
+        let answer = by_operator(method, path, body).expect(403);
+        assert_eq!(answer.code(), "permission_denied", "{method} {path}");
+    }
+    // The account sees it and may end it.
+    let keys = tenant.call("GET", "/v1/keys", &Value::Null).ok();
+    assert_eq!(
+        (&keys["keys"][1]["name"], &keys["keys"][1]["role"]),
+        (&json!("operator"), &json!("auditor"))
+    );
+    let log = tenant
+        .call("GET", "/v1/audit", &Value::Null)
+        .ok()
+        .to_string();
+    assert!(
+        log.contains("account.impersonate") && log.contains("ticket 7"),
+        "{log}"
+    );
+    let own = format!("/v1/keys/{}", issued["id"]);
+    tenant.call("DELETE", &own, &Value::Null).expect(204);
+    by_operator("GET", "/v1/whoami", &Value::Null).expect(401);
+    // Nobody else does it, not for long, and not without a reason.
+    let answer = tenant.call("POST", &path, &wanted).expect(403);
+    assert_eq!(answer.code(), "permission_denied");
+    for (body, code) in [
+        (json!({"reason": "r", "minutes": 0}), "invalid_request"),
+        (json!({"reason": "r", "minutes": 61}), "limit_exceeded"),
+        (json!({"reason": "", "minutes": 1}), "invalid_request"),
+        (json!({"reason": "a\nb", "minutes": 1}), "invalid_request"),
+    ] {
+        assert_eq!(api.post(&path, &body).expect(400).code(), code, "{body}");
+    }
+    let nowhere = api.post("/v1/accounts/nobody/impersonation", &wanted);
+    assert_eq!(nowhere.expect(404).code(), "account_not_found");
 }

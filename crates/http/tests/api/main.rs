@@ -17,3 +17,4 @@ mod records;
 mod support;
 mod tokens;
 mod usage;
+mod webhooks;

@@ -3,6 +3,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
+use arc_swap::ArcSwap;
 use axum::{Router, body::Body};
 use bytes::Bytes;
 use futures::executor::block_on;
@@ -98,6 +99,7 @@ impl Default for Setup {
 pub(crate) struct Api {
     router: Router,
     clock: Arc<ManualClock>,
+    pub(crate) accounts: Accounts,
 }
 
 #[derive(Debug)]
@@ -116,8 +118,14 @@ impl Api {
         let clock = Arc::clone(&setup.clock);
         let origins = setup.cors_origins.iter();
         let origins: Vec<_> = origins.map(|origin| origin.parse().unwrap()).collect();
-        let router = router(Self::state(setup), &origins, Router::new());
-        Self { router, clock }
+        let state = Self::state(setup);
+        let accounts = state.accounts.clone();
+        let router = router(state, &origins, Router::new());
+        Self {
+            router,
+            clock,
+            accounts,
+        }
     }
 
     pub(crate) fn into_router(self) -> Router {
@@ -133,7 +141,7 @@ impl Api {
             std::thread::spawn(move || block_on(future));
         });
         let ports = Ports {
-            plans: setup.plans,
+            plans: Arc::new(ArcSwap::new(setup.plans)),
             clock: clock.clone(),
             entropy: Arc::new(Counting::default()),
         };

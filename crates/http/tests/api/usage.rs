@@ -298,3 +298,88 @@ fn storage_that_is_full_can_be_emptied() {
     tenant.call("GET", "/v1/billing", &Value::Null).expect(200);
     tenant.call("PUT", path, &json!(1)).expect(201);
 }
+
+#[test]
+fn one_request_costs_so_much_at_most() {
+    let api = with_plan(Plan {
+        request_units: Some(3),
+        ..Plan::default()
+    });
+    let tenant = Tenant::of(&api, "Acme");
+    let refused = |method: &str, path: &str, body: &Value| {
+        let answer = tenant.call(method, &format!("/v1/namespaces/a/{path}"), body);
+        assert_eq!(
+            answer.expect(403).code(),
+            "quota_exceeded",
+            "{method} {path}"
+        );
+    };
+    let records = |count: usize| {
+        let records =
+            (0..count).map(|at| json!({"id": format!("r{at}"), "value": "v", "vector": [1]}));
+        json!({"records": records.collect::<Vec<_>>()})
+    };
+    refused("POST", "upsert", &records(4));
+    tenant
+        .call("GET", "/v1/namespaces/a", &Value::Null)
+        .expect(404);
+    tenant
+        .call("POST", "/v1/namespaces/a/upsert", &records(3))
+        .expect(200);
+    let large = json!("x".repeat(13_000));
+    refused("PUT", "kv/large", &large);
+    refused("POST", "query", &json!({"vector": [1], "top_k": 301}));
+    tenant
+        .call(
+            "POST",
+            "/v1/namespaces/a/query",
+            &json!({"vector": [1], "top_k": 300}),
+        )
+        .expect(200);
+    // What is many requests in one is not held to it, and neither is what makes room.
+    let line = json!({"id": "large", "value": "x".repeat(13_000)}).to_string();
+    let import = axum::http::Request::builder()
+        .method("POST")
+        .uri("/v1/namespaces/a/import")
+        .header("authorization", format!("Bearer {}", tenant.text()))
+        .header("content-type", "application/x-ndjson")
+        .body(line.into())
+        .unwrap();
+    api.send(import).expect(200);
+    refused("GET", "kv/large", &Value::Null);
+    refused(
+        "POST",
+        "fetch",
+        &json!({"ids": ["large"], "include": ["value"]}),
+    );
+    let all = json!({"all": true});
+    let deleted = tenant.call("POST", "/v1/namespaces/a/delete", &all).ok();
+    assert_eq!(deleted["deleted"], 4);
+    // Only what was done is paid.
+    let total = tenant.call("GET", "/v1/usage", &Value::Null).ok()["total"].clone();
+    assert_eq!(
+        total,
+        json!({"requests": 4, "write_units": 3 + 13 + 4, "read_units": 0, "query_units": 3})
+    );
+}
+
+#[test]
+fn plans_are_replaced_while_the_server_runs() {
+    let api = with_plan(Plan::default());
+    let tenant = Tenant::of(&api, "Acme");
+    let put = || tenant.call("PUT", "/v1/namespaces/a/kv/k", &json!(1));
+    put().expect(201);
+    let mut plans = Catalogue::clone(&api.accounts.plans());
+    let tested = plans.plans.get_mut("tested").unwrap();
+    tested.storage_bytes = Some(1);
+    tested.requests_per_second = Some(7);
+    futures::executor::block_on(api.accounts.set_plans(plans));
+    tenant.call("GET", "/v1/billing", &Value::Null).expect(200);
+    assert_eq!(put().expect(403).code(), "quota_exceeded");
+    let whoami = tenant.call("GET", "/v1/whoami", &Value::Null).expect(200);
+    assert_eq!(whoami.header("ratelimit-policy"), "\"account\";q=7;w=1");
+    // The next account has it too.
+    let other = Tenant::of(&api, "Other");
+    let whoami = other.call("GET", "/v1/whoami", &Value::Null).expect(200);
+    assert_eq!(whoami.header("ratelimit-policy"), "\"account\";q=7;w=1");
+}

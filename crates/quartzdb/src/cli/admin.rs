@@ -1,6 +1,6 @@
 use clap::Subcommand;
 use futures::TryStreamExt;
-use quartz_client::{Account, CreateAccount, UpdateAccount};
+use quartz_client::{Account, CreateAccount, Impersonate, UpdateAccount};
 
 use super::{connect::Connect, format, output};
 
@@ -24,6 +24,14 @@ Examples:
     /// Put an account on another plan of the catalogue
     #[command(after_help = "Examples:\n  quartz admin plan a1b2c3d4e5f6 enterprise")]
     Plan(PlanArgs),
+    /// Look into an account: a key that sees everything, changes nothing and ends soon
+    #[command(after_help = "\
+The account sees the key among its own and in its audit log, with the reason, and can revoke it.
+
+Examples:
+  quartz admin impersonate a1b2c3d4e5f6 'ticket 1234'
+  quartz admin impersonate a1b2c3d4e5f6 'ticket 1234' --minutes 60")]
+    Impersonate(ImpersonateArgs),
     /// What the account of the key has used: by day, namespace and API key
     #[command(after_help = "Examples:\n  quartz admin usage\n  quartz admin usage --json")]
     Usage(ListArgs),
@@ -74,6 +82,19 @@ pub(super) struct PlanArgs {
     connect: Connect,
 }
 
+#[derive(Debug, clap::Args)]
+pub(super) struct ImpersonateArgs {
+    /// Id of the account
+    account: String,
+    /// Why, for its owner
+    reason: String,
+    /// How long, up to an hour
+    #[arg(long, default_value_t = 15)]
+    minutes: u32,
+    #[command(flatten)]
+    connect: Connect,
+}
+
 pub(super) async fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Accounts(args) => accounts(&args.connect).await,
@@ -99,6 +120,7 @@ pub(super) async fn run(command: Command) -> anyhow::Result<()> {
             };
             update(&args.connect, &args.account, wanted).await
         }
+        Command::Impersonate(args) => impersonate(args).await,
         Command::Usage(args) => usage(&args.connect).await,
     }
 }
@@ -131,6 +153,23 @@ async fn create(args: CreateArgs) -> anyhow::Result<()> {
     output::line(format_args!(
         "account    {}\nowner key  {}\n           shown this once",
         created.account.id, created.key.key
+    ))
+}
+
+async fn impersonate(args: ImpersonateArgs) -> anyhow::Result<()> {
+    let wanted = Impersonate {
+        reason: args.reason,
+        minutes: args.minutes,
+    };
+    let client = args.connect.client()?;
+    let issued = client.impersonate(&args.account, &wanted).await?;
+    if args.connect.json {
+        return output::json(&issued);
+    }
+    output::line(format_args!(
+        "key    {}\nuntil  {}",
+        issued.key,
+        format::moment(issued.api_key.expires_at)
     ))
 }
 

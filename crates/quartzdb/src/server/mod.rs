@@ -1,11 +1,14 @@
 //! The server in this process: storage, the router, a listener, and what runs beside them.
 
+mod courier;
+mod deliveries;
 mod head_timer;
 mod host;
 mod instrumented;
 mod listener;
 mod log;
 mod metrics;
+mod reload;
 mod root_key;
 mod settings;
 
@@ -17,6 +20,7 @@ use std::{
 };
 
 use anyhow::Context;
+use arc_swap::ArcSwap;
 use quartz_core::{
     VectorCache,
     directory::{Directory, Spawn},
@@ -32,7 +36,9 @@ use tokio::{
 };
 
 pub(crate) use self::settings::{Config, ServeArgs};
-use self::{host::NativeHost, instrumented::InstrumentedStore, metrics::Metrics};
+use self::{
+    courier::HttpCourier, host::NativeHost, instrumented::InstrumentedStore, metrics::Metrics,
+};
 
 /// Tasks of its own that a thread runs before it looks at those woken from outside the runtime. A
 /// committed group is such a task, with all its clients waiting behind it.
@@ -54,6 +60,8 @@ pub(crate) struct Running {
     stop: watch::Sender<bool>,
     serving: JoinHandle<()>,
     maintenance: JoinHandle<()>,
+    deliveries: JoinHandle<()>,
+    reloads: JoinHandle<()>,
     directory: Directory,
     accounts: Accounts,
 }
@@ -63,8 +71,10 @@ impl Running {
     pub(crate) async fn shutdown(self) -> anyhow::Result<()> {
         self.stop.send_replace(true);
         self.serving.await.context("the listener failed")?;
-        self.maintenance.abort();
-        let _ = self.maintenance.await;
+        for task in [self.maintenance, self.deliveries, self.reloads] {
+            task.abort();
+            let _ = task.await;
+        }
         // What was counted since the last round.
         let collected = self.accounts.collect_from(&self.directory, None).await;
         collected.context("usage could not be taken over")?;
@@ -91,7 +101,7 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<Running> {
     let cache = VectorCache::new(config.vector_cache_bytes);
     let clock = Arc::new(host::SystemClock);
     let ports = Ports {
-        plans: Arc::new(config.plans.clone()),
+        plans: Arc::new(ArcSwap::from_pointee(config.plans.clone())),
         clock: clock.clone(),
         entropy: Arc::new(host::SystemEntropy::new()?),
     };
@@ -126,6 +136,9 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<Running> {
         config.shutdown_grace,
     ));
     let maintenance = tokio::spawn(maintain(directory.clone(), accounts.clone()));
+    let courier = HttpCourier::new(&config.webhook_networks);
+    let deliveries = tokio::spawn(deliveries::run(accounts.clone(), Arc::new(courier)));
+    let reloads = tokio::spawn(reload::run(accounts.clone(), config.plans_file.clone())?);
     let url = url_of(address);
     tracing::info!(%url, data = %config.data.display(), "serving");
     Ok(Running {
@@ -135,6 +148,8 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<Running> {
         stop,
         serving,
         maintenance,
+        deliveries,
+        reloads,
         directory,
         accounts,
     })

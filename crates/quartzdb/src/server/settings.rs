@@ -12,7 +12,7 @@ use clap::ValueEnum;
 use http::HeaderValue;
 use quartz_api::Limits;
 use quartz_engines::Options;
-use quartz_service::Catalogue;
+use quartz_service::{Catalogue, Network};
 use serde::Deserialize;
 
 const EXAMPLES: &str = "\
@@ -78,9 +78,18 @@ pub(crate) struct ServeArgs {
     /// How to log [default: text]
     #[arg(long, env = "QUARTZ_LOG_FORMAT", value_name = "FORMAT")]
     log_format: Option<LogFormat>,
-    /// Catalogue of plans (TOML): limits, quotas and prices of accounts; built-in ones by default
+    /// Catalogue of plans (TOML): limits, quotas and prices of accounts; built-in ones by default. SIGHUP
+    /// reads it again
     #[arg(long, env = "QUARTZ_PLANS", value_name = "FILE")]
     plans: Option<PathBuf>,
+    /// Networks that webhooks may reach though they are not public, as 10.0.0.0/8, separated by commas
+    #[arg(
+        long,
+        env = "QUARTZ_WEBHOOK_NETWORKS",
+        value_name = "NETWORKS",
+        value_delimiter = ','
+    )]
+    webhook_networks: Option<Vec<String>>,
     #[arg(skip)]
     limits: Option<Limits>,
 }
@@ -114,6 +123,9 @@ pub(crate) struct Config {
     pub(crate) log_format: LogFormat,
     pub(crate) limits: Limits,
     pub(crate) plans: Catalogue,
+    /// Where they are from.
+    pub(crate) plans_file: Option<PathBuf>,
+    pub(crate) webhook_networks: Vec<Network>,
 }
 
 impl ServeArgs {
@@ -133,10 +145,18 @@ impl ServeArgs {
         if let Some((name, ceiling)) = limits.raised() {
             bail!("limits.{name} can be lowered, not raised above {ceiling}");
         }
-        let plans = match self.plans.or(file.plans) {
-            Some(path) => catalogue(&path)?,
+        let plans_file = self.plans.or(file.plans);
+        let plans = match &plans_file {
+            Some(path) => catalogue(path)?,
             None => Catalogue::default(),
         };
+        let networks = self.webhook_networks.or(file.webhook_networks);
+        let networks = networks.unwrap_or_default();
+        let network = |text: &String| {
+            let parsed = text.trim().parse().map_err(anyhow::Error::msg);
+            parsed.with_context(|| format!("webhook_networks: {text:?}"))
+        };
+        let webhook_networks = networks.iter().map(network).collect::<Result<_, _>>()?;
         let origins = self.cors_origins.or(file.cors_origins).unwrap_or_default();
         Ok(Config {
             data: self
@@ -174,6 +194,8 @@ impl ServeArgs {
             log_format: self.log_format.or(file.log_format).unwrap_or_default(),
             limits,
             plans,
+            plans_file,
+            webhook_networks,
         })
     }
 }
@@ -198,7 +220,7 @@ fn read(path: &Path) -> anyhow::Result<ServeArgs> {
 }
 
 /// Reads and checks a catalogue of plans.
-fn catalogue(path: &Path) -> anyhow::Result<Catalogue> {
+pub(super) fn catalogue(path: &Path) -> anyhow::Result<Catalogue> {
     let text = fs::read_to_string(path)
         .with_context(|| format!("cannot read the catalogue of plans {}", path.display()))?;
     let catalogue: Catalogue = toml::from_str(&text)

@@ -215,3 +215,44 @@ fn lowered_limits_hold() {
     assert!(over.head.contains("application/problem+json"), "{over:?}");
     server.stop();
 }
+
+#[test]
+fn sighup_reads_the_plans_again_and_keeps_them_if_they_are_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("plans.toml");
+    let plans = |more: &str| {
+        let text = format!("default = \"self-hosted\"\n[plans.self-hosted]\n{more}");
+        fs::write(&file, text).unwrap();
+    };
+    plans("");
+    let setup = Setup::new(folder.path().join("data")).env("QUARTZ_PLANS", &file);
+    let server = setup.start();
+    let set = || {
+        let plan = json!({"plan": "new"}).to_string();
+        server.send("PATCH", "/v1/accounts/root", &plan).status
+    };
+    assert_eq!(set(), 404);
+    let until = |status: u16| {
+        let began = Instant::now();
+        while set() != status {
+            assert!(began.elapsed() < Duration::from_secs(60), "never {status}");
+            sleep(Duration::from_millis(20));
+        }
+    };
+    plans("[plans.new]\n");
+    server.signal("-HUP");
+    until(200);
+    plans("[plans.new]\nrequests_per_second = 0\n");
+    server.signal("-HUP");
+    sleep(Duration::from_millis(500));
+    assert_eq!(set(), 200, "the plans before hold");
+    plans("");
+    server.signal("-HUP");
+    until(404);
+    let ended = server.stop();
+    assert!(
+        ended.stderr.contains("the plans were not read again"),
+        "{}",
+        ended.stderr
+    );
+}

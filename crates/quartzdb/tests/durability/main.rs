@@ -1,4 +1,4 @@
-//! The `quartz` binary from outside: damaged files, full disks, start and stop,
+//! The `quartz` binary from outside: damaged files, full disks, start and stop, webhooks,
 //! and a real data set with known answers.
 //!
 //! Nothing here depends on how fast the machine is. Times are printed (`--nocapture`), and the only
@@ -16,3 +16,4 @@ mod lifecycle;
 #[path = "../support/process.rs"]
 mod process;
 mod real_data;
+mod webhooks;

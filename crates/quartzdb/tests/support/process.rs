@@ -157,9 +157,9 @@ impl Process {
         self.wait()
     }
 
-    pub(crate) fn terminate(&self) {
+    fn signal(&self, signal: &str) {
         let pid = self.child.id().to_string();
-        let sent = Command::new("kill").args(["-TERM", &pid]).status();
+        let sent = Command::new("kill").args([signal, &pid]).status();
         assert!(sent.unwrap().success());
     }
 
@@ -238,7 +238,11 @@ impl Server {
     }
 
     pub(crate) fn terminate(&self) {
-        self.process.terminate();
+        self.signal("-TERM");
+    }
+
+    pub(crate) fn signal(&self, signal: &str) {
+        self.process.signal(signal);
     }
 
     pub(crate) fn wait(self) -> Ended {

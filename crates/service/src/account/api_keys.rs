@@ -6,9 +6,10 @@ use quartz_core::store::Batch;
 
 use super::{Account, By, Change, State};
 use crate::{
-    Grant, Network,
+    Grant, Network, Permission,
     error::{Error, Result},
     key_text,
+    roles::AUDITOR,
     rows::{
         self,
         api_key::{self, Former, StoredKey},
@@ -101,6 +102,41 @@ impl Account {
     /// [`Error::Escalation`] if it would do more than its maker, [`Error::NotFound`] if there is no such
     /// role, [`Error::TooMany`] at 1,000 keys.
     pub async fn create_key(&self, by: &By, new: NewKey) -> Result<Issued> {
+        self.issue(by, new, "key.create", "").await
+    }
+
+    /// Makes a key for an operator who looks into the account for a reason: it sees everything, changes
+    /// nothing, ends soon, and is a key like others: the account sees it, in its audit log too, and may
+    /// revoke it.
+    ///
+    /// # Errors
+    /// As [`create_key`](Self::create_key); [`Error::Escalation`] for who is no operator.
+    pub async fn impersonate(&self, by: &By, reason: &str, life_millis: u64) -> Result<Issued> {
+        if !by.grant.permissions.allow(Permission::Operate) {
+            return Err(Error::Escalation {
+                permission: Some(Permission::Operate),
+                reason: "only an operator looks into another's account".to_owned(),
+            });
+        }
+        let now = self.0.ports.clock.now_millis();
+        let new = NewKey {
+            name: "operator".to_owned(),
+            role: AUDITOR.name.to_owned(),
+            prefixes: Vec::new(),
+            networks: Vec::new(),
+            expires_at: Some(now.saturating_add(life_millis)),
+            requests_per_second: None,
+        };
+        self.issue(by, new, "account.impersonate", reason).await
+    }
+
+    async fn issue(
+        &self,
+        by: &By,
+        new: NewKey,
+        action: &'static str,
+        reason: &str,
+    ) -> Result<Issued> {
         let text = key_text::make(self.0.id, self.0.ports.random());
         let now = self.0.ports.clock.now_millis();
         self.change(by, |state| {
@@ -111,12 +147,15 @@ impl Account {
                 next_key: number + 1,
                 ..next.profile
             };
-            let detail = format!(
+            let mut detail = format!(
                 "name {:?}, role {}, {}",
                 stored.name,
                 stored.role,
                 reach(&stored)
             );
+            if !reason.is_empty() {
+                detail.push_str(&format!(", because: {reason}"));
+            }
             let mut batch = Batch::default();
             batch.put(profile::key(), rows::encode(&next.profile));
             batch.put(api_key::key(number), rows::encode(&stored));
@@ -128,7 +167,7 @@ impl Account {
                 key,
                 former_until: None,
             };
-            Ok(change(batch, next, "key.create", number, detail, answer))
+            Ok(change(batch, next, action, number, detail, answer))
         })
         .await
     }

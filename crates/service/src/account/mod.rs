@@ -6,9 +6,11 @@
 
 mod api_keys;
 mod denials;
+mod outbox;
 mod roles;
 mod state;
 mod usage;
+mod webhooks;
 
 use core::net::IpAddr;
 use std::sync::{
@@ -24,6 +26,7 @@ pub use self::{
     api_keys::{ApiKey, Issued, KeyChange, NewKey},
     roles::RoleEntry,
     usage::{Balance, UsageLine, UsageQuery},
+    webhooks::{Attempt, DeliveryPage, Hook, Message, NewSecret, NewWebhook},
 };
 pub(crate) use self::{state::State, usage::PART};
 use crate::{
@@ -32,9 +35,11 @@ use crate::{
     rows::{
         self,
         audit::Entry,
+        delivery::{Datum, Event},
         profile::{self, Profile},
     },
     token::Claims,
+    webhook,
 };
 
 /// A handle on an account. Clones share it.
@@ -84,8 +89,8 @@ impl Account {
         store: Arc<dyn Store>,
         ports: Ports,
     ) -> Result<Option<Self>, StoreError> {
-        let plans = &ports.plans;
-        let Some(state) = State::load(id, &*store, plans, None).await? else {
+        let plans = ports.plans.load_full();
+        let Some(state) = State::load(id, &*store, &plans, None).await? else {
             return Ok(None);
         };
         state.settle(ports.clock.now_millis());
@@ -255,14 +260,29 @@ impl Account {
             detail,
             answer,
         } = decide(&state)?;
+        let now = shared.ports.clock.now_millis();
         let entry = Entry {
             action: action.to_owned(),
             target,
             detail,
             outcome: "done".to_owned(),
-            ..by.entry(shared.ports.clock.now_millis())
+            ..by.entry(now)
         };
+        if let Some((kind, mut data)) = webhook::of_action(action, &entry.target) {
+            data.push(("by".to_owned(), Datum::Text(entry.actor.clone())));
+            data.push(("detail".to_owned(), Datum::Text(entry.detail.clone())));
+            let kind = kind.to_owned();
+            next.announce(
+                &mut batch,
+                &Event {
+                    kind,
+                    at: now,
+                    data,
+                },
+            );
+        }
         next.head = audit::append(&mut batch, state.head, entry);
+        next.notice(&mut batch, now);
         self.publish(batch, next, Durability::Disk).await?;
         Ok(answer)
     }
@@ -294,8 +314,8 @@ impl Account {
             return Ok(());
         }
         let before = shared.state.load_full();
-        let plans = &shared.ports.plans;
-        let state = State::load(shared.id, &*shared.store, plans, Some(&before)).await?;
+        let plans = shared.ports.plans.load_full();
+        let state = State::load(shared.id, &*shared.store, &plans, Some(&before)).await?;
         let gone = || StoreError::Unavailable("the account is being closed".to_owned());
         let state = state.ok_or_else(gone)?;
         state.settle(shared.ports.clock.now_millis());
@@ -355,3 +375,5 @@ impl std::fmt::Debug for Account {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod webhook_tests;

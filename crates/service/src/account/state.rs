@@ -5,7 +5,10 @@ use quartz_core::{
     usage::Usage,
 };
 
-use super::usage::{self, Balance};
+use super::{
+    usage::{self, Balance},
+    webhooks,
+};
 use crate::{
     AccountId, Catalogue, Denial, Grant, Permission, Permissions, Plan, audit,
     calendar::month_of,
@@ -17,6 +20,7 @@ use crate::{
         profile::{self, Profile},
         role::StoredRole,
         usage::Stock,
+        webhook::{Outbox, StoredWebhook},
     },
     tenant::{Halt, Tenant, Terms},
     throttle::{OwnRate, Rate},
@@ -42,6 +46,11 @@ pub(crate) struct State {
     pub(crate) months: BTreeMap<u32, Usage>,
     /// What the namespaces hold.
     pub(crate) stocks: BTreeMap<Box<str>, Stock>,
+    /// Where events are sent, ascending by number.
+    pub(crate) webhooks: Vec<(u32, Arc<StoredWebhook>)>,
+    pub(crate) outbox: Outbox,
+    /// When the first delivery that is on its way is due.
+    pub(crate) due: Option<u64>,
     /// What all keys of the account share.
     pub(crate) tenant: Arc<Tenant>,
     /// Ascending by hash.
@@ -77,6 +86,9 @@ impl State {
             plan: plans.plan(&profile.plan),
             months: usage::months(&*snapshot).await?,
             stocks: usage::stocks(&*snapshot).await?,
+            webhooks: webhooks::webhooks(&*snapshot).await?,
+            outbox: webhooks::outbox(&*snapshot).await?,
+            due: webhooks::next_due(&*snapshot).await?,
             tenant: before
                 .map(|before| Arc::clone(&before.tenant))
                 .unwrap_or_default(),
@@ -135,6 +147,7 @@ impl State {
         self.tenant.tell(Terms {
             rate,
             concurrent_requests: plan.concurrent_requests,
+            request_units: plan.request_units,
             namespaces: plan.namespaces,
             halt,
             month: balance.month,

@@ -26,14 +26,14 @@ impl Entropy for Counting {
     }
 }
 
-struct World {
-    store: Arc<MemoryStore>,
-    clock: Arc<ManualClock>,
-    accounts: Accounts,
+pub(super) struct World {
+    pub(super) store: Arc<MemoryStore>,
+    pub(super) clock: Arc<ManualClock>,
+    pub(super) accounts: Accounts,
 }
 
 impl World {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let store = Arc::new(MemoryStore::default());
         let clock = Arc::new(ManualClock::new(1_000_000));
         let accounts = open(&store, &clock);
@@ -44,11 +44,11 @@ impl World {
         }
     }
 
-    fn root(&self) -> By {
+    pub(super) fn root(&self) -> By {
         by(self.admit("root").unwrap())
     }
 
-    fn account(&self) -> (Account, By) {
+    pub(super) fn account(&self) -> (Account, By) {
         let new = NewAccount {
             name: "Acme".into(),
             plan: None,
@@ -75,7 +75,7 @@ impl World {
     }
 }
 
-fn open(store: &Arc<MemoryStore>, clock: &Arc<ManualClock>) -> Accounts {
+pub(super) fn open(store: &Arc<MemoryStore>, clock: &Arc<ManualClock>) -> Accounts {
     let ports = Ports {
         plans: Arc::default(),
         clock: clock.clone(),
@@ -92,7 +92,7 @@ fn by(grant: Arc<Grant>) -> By {
     }
 }
 
-fn key(role: &str) -> NewKey {
+pub(super) fn key(role: &str) -> NewKey {
     NewKey {
         name: "k".into(),
         role: role.into(),
@@ -403,7 +403,10 @@ fn a_lost_commit_is_noticed() {
     assert!(!account.is_uncertain());
 }
 
-fn metered(created_at: u64, rows: &[(u32, u32, u64)]) -> quartz_core::namespace::Metered {
+pub(super) fn metered(
+    created_at: u64,
+    rows: &[(u32, u32, u64)],
+) -> quartz_core::namespace::Metered {
     quartz_core::namespace::Metered {
         created_at,
         bytes: 10,
@@ -461,4 +464,31 @@ fn usage_is_taken_over_once_however_often_it_is_told() {
         .map(|line| (line.payer, line.used.write_units))
         .collect();
     assert_eq!(lines, [(Some(1), 10), (Some(2), 1)]);
+}
+
+#[test]
+fn an_operator_looks_and_is_seen_looking() {
+    let world = World::new();
+    let (account, by) = world.account();
+    let refused = block_on(account.impersonate(&by, "curious", 1000));
+    assert!(matches!(refused, Err(Error::Escalation { .. })));
+    let root = world.root();
+    let issued = block_on(account.impersonate(&root, "ticket 7", 60_000)).unwrap();
+    let grant = world.admit(&issued.text).unwrap();
+    for &permission in Permission::ALL {
+        let sees = permission.as_str().ends_with(":read");
+        assert_eq!(grant.allows(permission).is_ok(), sees, "{permission}");
+    }
+    let log = block_on(account.audit(0, 100)).unwrap();
+    let entry = &log.entries.last().unwrap().1.entry;
+    assert_eq!(
+        (&*entry.action, &*entry.actor),
+        ("account.impersonate", "root/root")
+    );
+    assert!(entry.detail.contains("ticket 7"), "{}", entry.detail);
+    world.clock.advance(60_000);
+    assert_eq!(world.admit(&issued.text).unwrap_err(), Denial::Expired);
+    let again = block_on(account.impersonate(&root, "ticket 8", 60_000)).unwrap();
+    block_on(account.revoke_key(&by, again.key.number)).unwrap();
+    assert_eq!(world.admit(&again.text).unwrap_err(), Denial::Unknown);
 }

@@ -1,6 +1,6 @@
 //! What the account has used: taken over from namespaces, summed by month, held against the plan.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use quartz_core::{
     namespace::Metered,
@@ -116,6 +116,7 @@ impl Account {
             batch.put(key, rows::encode(&StoredUsage::from(sum)));
             next.months.insert(month, sum);
         }
+        next.notice(&mut batch, shared.ports.clock.now_millis());
         self.publish(batch, next, Durability::Disk).await
     }
 
@@ -150,6 +151,16 @@ impl Account {
     #[must_use]
     pub fn plan(&self) -> Plan {
         self.0.state.load().plan.clone()
+    }
+
+    /// Takes the account's plan from the catalogue again, which has changed.
+    pub(crate) async fn renew_plan(&self) {
+        let shared = &*self.0;
+        let _guard = shared.writer.lock().await;
+        let mut next = State::clone(&shared.state.load());
+        next.plan = shared.ports.plans.load().plan(&next.profile.plan);
+        next.settle(shared.ports.clock.now_millis());
+        shared.state.store(Arc::new(next));
     }
 
     /// Adds up what was used, by hour or day and, if asked for, by namespace and key.
@@ -214,7 +225,9 @@ impl Account {
                 Some(micros) => format!("{micros} millionths of a dollar a month"),
                 None => "none".to_owned(),
             };
-            Ok(changed(state, profile, "budget.set", detail))
+            let mut change = changed(state, profile, "budget.set", detail);
+            change.state.renew_budget_notices(&mut change.batch);
+            Ok(change)
         })
         .await
     }

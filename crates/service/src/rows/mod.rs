@@ -14,12 +14,18 @@
 //! | `Usage` | hour, creation of the namespace, API key, namespace | what was used |
 //! | `Month` | month | what was used in all |
 //! | `Stock` | namespace | what it holds |
+//! | `Webhook` | number | where events are sent |
+//! | `Outbox` | - | what is next, what was announced |
+//! | `Delivery` | webhook, event | an event on its way, or what became of it |
+//! | `Due` | time, webhook, event | when it is to be tried |
 
 pub mod api_key;
 pub mod audit;
+pub mod delivery;
 pub mod profile;
 pub mod role;
 pub mod usage;
+pub mod webhook;
 
 use quartz_core::store::{Result, RowCursor, ScanLimit, Snapshot, StoreError};
 use serde::{Serialize, de::DeserializeOwned};
@@ -43,6 +49,10 @@ pub enum Kind {
     Usage = 0x06,
     Month = 0x07,
     Stock = 0x08,
+    Webhook = 0x30,
+    Outbox = 0x31,
+    Delivery = 0x32,
+    Due = 0x33,
 }
 
 impl Kind {

@@ -152,7 +152,7 @@ pub(crate) async fn update_account(
     let account = reached(&app, &caller, &id).await?;
     let by = caller.by();
     if let Some(plan) = &request.plan {
-        let set = account.set_plan(&by, app.accounts.plans(), plan).await;
+        let set = account.set_plan(&by, &app.accounts.plans(), plan).await;
         set.map_err(from_service)?;
     }
     if let Some(name) = &request.name {
@@ -194,7 +194,7 @@ pub(crate) async fn close_account(
 }
 
 /// An account that the caller may see. Others are not told from those that are not there.
-async fn reached(app: &App, caller: &Caller, id: &str) -> Result<Account> {
+pub(super) async fn reached(app: &App, caller: &Caller, id: &str) -> Result<Account> {
     let not_found = || Failure::account_not_found(id);
     let wanted: AccountId = id.parse().map_err(|_| not_found())?;
     if wanted != caller.grant.account && operator(caller).is_err() {

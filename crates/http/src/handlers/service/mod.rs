@@ -1,11 +1,13 @@
-//! The service half: accounts, API keys, roles, audit. One file a resource.
+//! The service half: accounts, API keys, roles, audit, webhooks. One file a resource.
 
 pub(crate) mod accounts;
 pub(crate) mod api_keys;
 pub(crate) mod audit;
 pub(crate) mod billing;
+pub(crate) mod impersonation;
 pub(crate) mod roles;
 pub(crate) mod usage;
+pub(crate) mod webhooks;
 pub(crate) mod whoami;
 
 use quartz_service::{Account, Permission, Permissions};
