@@ -8,6 +8,7 @@
 //! it against a server that can be thrown away. `cargo xtask conformance` starts one.
 
 mod answer;
+mod browser;
 mod call;
 mod route;
 mod space;
@@ -15,8 +16,9 @@ mod tenant;
 
 pub use self::{
     answer::{Answer, Problem},
+    browser::{Browser, PASSWORD, accept},
     call::{Api, Call},
-    route::{METRICS, ROUTES, Route},
+    route::{METRICS, OPEN_ROUTES, ROUTES, Route},
     space::{Space, encode, unique},
     tenant::Tenant,
 };

@@ -50,6 +50,21 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/v1/namespaces/{ns}/export"),
     route("POST", "/v1/namespaces/{ns}/import"),
     route("GET", "/v1/whoami"),
+    route("PUT", "/v1/auth/password"),
+    route("GET", "/v1/auth/session"),
+    route("DELETE", "/v1/auth/session"),
+    route("DELETE", "/v1/auth/sessions"),
+    route("POST", "/v1/auth/switch"),
+    route("POST", "/v1/auth/leave"),
+    route("POST", "/v1/auth/totp"),
+    route("PUT", "/v1/auth/totp"),
+    route("POST", "/v1/auth/totp/remove"),
+    route("GET", "/v1/members"),
+    route("PATCH", "/v1/members/{id}"),
+    route("DELETE", "/v1/members/{id}"),
+    route("GET", "/v1/invitations"),
+    route("POST", "/v1/invitations"),
+    route("DELETE", "/v1/invitations/{id}"),
     route("GET", "/v1/keys"),
     route("POST", "/v1/keys"),
     route("GET", "/v1/keys/{id}"),
@@ -77,4 +92,15 @@ pub const ROUTES: &[Route] = &[
     route("PATCH", "/v1/accounts/{account}"),
     route("DELETE", "/v1/accounts/{account}"),
     route("POST", "/v1/accounts/{account}/impersonation"),
+];
+
+/// Every endpoint below `/v1` that needs none: how people get in.
+pub const OPEN_ROUTES: &[Route] = &[
+    route("GET", "/v1/auth/methods"),
+    route("POST", "/v1/auth/sign-up"),
+    route("POST", "/v1/auth/verify"),
+    route("POST", "/v1/auth/login"),
+    route("POST", "/v1/auth/reset"),
+    route("POST", "/v1/auth/password"),
+    route("POST", "/v1/auth/accept"),
 ];

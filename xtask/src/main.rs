@@ -5,6 +5,7 @@ mod cache;
 mod conformance;
 mod edge;
 mod fuzz;
+mod mail;
 mod openapi;
 mod process;
 mod schemathesis;
@@ -31,6 +32,8 @@ enum Command {
     Test(test::Args),
     /// The black-box suite against a server, by default one of its own
     Conformance(conformance::Args),
+    /// Sign-up, reset and invitation by mail, against an SMTP server of its own
+    Mail,
     /// Build, serve, test or deploy the Cloudflare Worker
     #[command(subcommand)]
     Edge(edge::Args),
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Test(args) => test::run(&args),
         Command::Conformance(args) => conformance::run(&args),
+        Command::Mail => server::build().and_then(|()| mail::run()),
         Command::Edge(args) => edge::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Tidy => tidy::run(),

@@ -4,7 +4,7 @@ use anyhow::{Result, anyhow};
 
 use crate::{
     conformance::{self, nextest},
-    edge,
+    edge, mail,
     process::{self, cargo, program},
     schemathesis,
     server::{self, Server},
@@ -82,6 +82,11 @@ fn all(args: &Args, steps: &mut Steps) -> Result<()> {
         conformance::tally,
     )?;
     from_outside(steps)?;
+    steps.run(
+        "mail",
+        "repeat with `cargo xtask mail`; the play is in xtask/mail_test.py",
+        mail::run,
+    )?;
     at_the_edge(steps, &wasm)?;
     if args.crash {
         steps.run_tests(

@@ -1,16 +1,19 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::IssuedKey;
+use crate::{IssuedInvitation, IssuedKey};
 
 /// Whom a credential stands for and what it may do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Whoami {
     /// The account.
     pub account: String,
-    /// Number of the API key; absent for the root key.
+    /// Number of the API key; absent for the root key and for a session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<u32>,
+    /// E-mail address of the member whose session it is; absent for a key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub member: Option<String>,
     /// Name of the role.
     pub role: String,
     /// What it may do, ascending by name.
@@ -58,6 +61,10 @@ pub struct CreateAccount {
     /// Name of a plan; the free one if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<String>,
+    /// Somebody to invite as its owner.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 3, max_length = 254, format = Email)]
+    pub owner_email: Option<String>,
 }
 
 /// What came of a new account.
@@ -67,6 +74,9 @@ pub struct CreatedAccount {
     pub account: Account,
     /// A key of its owner.
     pub key: IssuedKey,
+    /// The owner's invitation, if one was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invitation: Option<IssuedInvitation>,
 }
 
 /// Why and for how long an operator looks into an account.

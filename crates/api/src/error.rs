@@ -61,6 +61,10 @@ error_codes! {
     BudgetExceeded = "budget_exceeded", 402, "Budget spent";
     /// It cannot be done in the present state.
     Conflict = "conflict", 409, "Not possible now";
+    /// The e-mail address or the password is wrong.
+    CredentialsInvalid = "credentials_invalid", 401, "Login not accepted";
+    /// A request of a session changes something and does not carry the session's CSRF token.
+    CsrfTokenInvalid = "csrf_token_invalid", 403, "CSRF token missing or wrong";
     /// The cursor was not made by this endpoint.
     CursorInvalid = "cursor_invalid", 400, "Cursor not usable";
     /// The webhook has no such delivery.
@@ -77,8 +81,14 @@ error_codes! {
     Internal = "internal", 500, "Internal error";
     /// The body, a parameter or a header does not have the right form.
     InvalidRequest = "invalid_request", 400, "Request not valid";
+    /// There is no such invitation in the account.
+    InvitationNotFound = "invitation_not_found", 404, "Invitation not found";
     /// A part of the request is over its limit.
     LimitExceeded = "limit_exceeded", 400, "Limit exceeded";
+    /// The token of a mail is none, or was used, or has ended.
+    LinkInvalid = "link_invalid", 400, "Link not good any more";
+    /// There is no such member in the account.
+    MemberNotFound = "member_not_found", 404, "Member not found";
     /// The path does not take this method.
     MethodNotAllowed = "method_not_allowed", 405, "Method not allowed";
     /// The namespace exists with another configuration.
@@ -103,6 +113,12 @@ error_codes! {
     RoleNotFound = "role_not_found", 404, "Role not found";
     /// There is nothing at this path.
     RouteNotFound = "route_not_found", 404, "No such path";
+    /// The password is right; a code of the second factor is missing or wrong.
+    SecondFactorRequired = "second_factor_required", 401, "Second factor required";
+    /// There is no such session, or it has ended.
+    SessionInvalid = "session_invalid", 401, "Session not accepted";
+    /// Strangers may not make accounts here.
+    SignUpClosed = "sign_up_closed", 403, "Sign-up is closed";
     /// What must be done at once concerns records of several partitions.
     SpansPartitions = "spans_partitions", 400, "Request spans partitions";
     /// Stored data is damaged; it is not served.

@@ -21,6 +21,9 @@ pub const RATE_LIMIT_POLICY: &str = "ratelimit-policy";
 /// On every answer to an account with a rate: what is left of it.
 pub const RATE_LIMIT: &str = "ratelimit";
 
+/// On requests of a session that change something: the session's CSRF token.
+pub const CSRF: &str = "quartz-csrf";
+
 /// What a write promises before it answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]

@@ -11,8 +11,10 @@ mod bounded;
 mod error;
 mod header;
 mod limits;
+mod member;
 mod metadata;
 mod namespace;
+mod person;
 mod query;
 mod record;
 mod role;
@@ -30,14 +32,24 @@ pub use self::{
     bounded::whole,
     error::{ErrorCode, Problem},
     header::{
-        DURABILITY, Durability, IDEMPOTENCY_KEY, IDEMPOTENCY_REPLAYED, MIN_VERSION, RATE_LIMIT,
-        RATE_LIMIT_POLICY, REQUEST_ID, USAGE, VERSION,
+        CSRF, DURABILITY, Durability, IDEMPOTENCY_KEY, IDEMPOTENCY_REPLAYED, MIN_VERSION,
+        RATE_LIMIT, RATE_LIMIT_POLICY, REQUEST_ID, USAGE, VERSION,
     },
     limits::{Limits, MAX},
+    member::{
+        CreateInvitation, Invitation, InvitationList, IssuedInvitation, Member, MemberList,
+        UpdateMember,
+    },
     metadata::{Metadata, MetadataValue},
     namespace::{
         IndexedFields, Metric, Namespace, NamespaceConfig, NamespaceList, NamespaceSummary,
         StoreVectors,
+    },
+    person::{
+        AcceptRequest, ChangePasswordRequest, ConfirmFactorRequest, EnrolFactorRequest,
+        FactorEnrolment, LoginMethods, LoginRequest, NewPasswordRequest, RecoveryCodes,
+        RemoveFactorRequest, ResetRequest, Session, SessionAccount, SignUpRequest, SwitchRequest,
+        VerifyRequest,
     },
     query::{
         Explanation, FetchRequest, FetchResponse, Include, ListRequest, Match, Plan, PlanKind,

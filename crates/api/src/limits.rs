@@ -63,6 +63,12 @@ pub struct Limits {
     pub impersonation_minutes: u32,
     /// URL of a webhook in bytes.
     pub webhook_url_bytes: usize,
+    /// Body of a request that needs no credential, a login for instance, in bytes.
+    pub open_body_bytes: usize,
+    /// Password in bytes.
+    pub password_bytes: usize,
+    /// E-mail address in bytes.
+    pub email_bytes: usize,
     /// Partitions of a namespace.
     pub partitions: u16,
 }
@@ -97,6 +103,9 @@ pub const MAX: Limits = Limits {
     rotation_grace_seconds: 30 * 24 * 60 * 60,
     impersonation_minutes: 60,
     webhook_url_bytes: 2048,
+    open_body_bytes: 16 << 10,
+    password_bytes: 256,
+    email_bytes: 254,
     // At the edge each is a request of its own, and a Worker may make 50 for one of its own.
     partitions: 32,
 };

@@ -30,8 +30,8 @@ use quartz_core::{
 };
 use quartz_http::{ApiState, Host, auth::Admitted, router};
 use quartz_service::{
-    Accounts, Admission, By, Catalogue, Credential, Entropy, Gatekeeper, Grant, Knock, NewAccount,
-    NewKey, Ports, RootKey,
+    Accounts, Admission, AtOnce, By, Catalogue, Credential, Entropy, Gatekeeper, Grant, Knock,
+    NewAccount, NewKey, Ports, RootKey,
 };
 use tower::ServiceExt as _;
 
@@ -103,6 +103,10 @@ fn main() {
         clock: clock.clone(),
         entropy: Arc::new(Counter(AtomicU64::new(0))),
         plans: Arc::new(arc_swap::ArcSwap::from_pointee(Catalogue::default())),
+        people: Arc::default(),
+        mail: None,
+        offload: Arc::new(AtOnce),
+        spawn: Arc::new(drop),
     };
     let open = || {
         block_on(Accounts::new(
@@ -122,6 +126,7 @@ fn main() {
             let new = NewAccount {
                 name: format!("account {number}"),
                 plan: Some(Catalogue::SELF_HOSTED.into()),
+                owner: None,
             };
             let key = NewKey {
                 name: "key".into(),

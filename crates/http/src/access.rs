@@ -12,6 +12,8 @@ use quartz_service::{
 /// What an endpoint takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Need {
+    /// Nothing: it is how people get in. The handler counts the attempts.
+    Nothing,
     /// Any credential.
     Credential,
     /// One that has a permission.
@@ -57,6 +59,29 @@ const TABLE: &[(&str, &str, Need)] = &[
     ("GET", "/v1/namespaces/{ns}/records", need(P::RecordsRead)),
     ("GET", "/v1/namespaces/{ns}/export", need(P::RecordsRead)),
     ("POST", "/v1/namespaces/{ns}/import", need(P::RecordsWrite)),
+    ("GET", "/v1/auth/methods", Need::Nothing),
+    ("POST", "/v1/auth/sign-up", Need::Nothing),
+    ("POST", "/v1/auth/verify", Need::Nothing),
+    ("POST", "/v1/auth/login", Need::Nothing),
+    ("POST", "/v1/auth/reset", Need::Nothing),
+    ("POST", "/v1/auth/password", Need::Nothing),
+    ("POST", "/v1/auth/accept", Need::Nothing),
+    // What a session does with itself; the handlers refuse keys.
+    ("PUT", "/v1/auth/password", Need::Credential),
+    ("GET", "/v1/auth/session", Need::Credential),
+    ("DELETE", "/v1/auth/session", Need::Credential),
+    ("DELETE", "/v1/auth/sessions", Need::Credential),
+    ("POST", "/v1/auth/switch", Need::Credential),
+    ("POST", "/v1/auth/leave", Need::Credential),
+    ("POST", "/v1/auth/totp", Need::Credential),
+    ("PUT", "/v1/auth/totp", Need::Credential),
+    ("POST", "/v1/auth/totp/remove", Need::Credential),
+    ("GET", "/v1/members", need(P::MembersRead)),
+    ("PATCH", "/v1/members/{id}", need(P::MembersWrite)),
+    ("DELETE", "/v1/members/{id}", need(P::MembersWrite)),
+    ("GET", "/v1/invitations", need(P::MembersRead)),
+    ("POST", "/v1/invitations", need(P::MembersWrite)),
+    ("DELETE", "/v1/invitations/{id}", need(P::MembersWrite)),
     ("GET", "/v1/keys", need(P::KeysRead)),
     ("POST", "/v1/keys", need(P::KeysWrite)),
     ("GET", "/v1/keys/{id}", need(P::KeysRead)),
@@ -108,6 +133,13 @@ impl Access {
         Self(routes)
     }
 
+    /// Whether a route takes no credential.
+    pub(crate) fn is_open(&self, method: &Method, route: Option<&str>) -> bool {
+        let needs = route.and_then(|route| self.0.get(route));
+        let need = needs.and_then(|needs| needs[index(method)?]);
+        need == Some(Need::Nothing)
+    }
+
     /// Whether a grant may use a route; `None` is no route, where there is nothing to be had.
     pub(crate) fn check(
         &self,
@@ -119,7 +151,7 @@ impl Access {
         let needs = self.0.get(route).copied().unwrap_or_default();
         // A HEAD that has no handler is answered by that of GET.
         let [get, head, ..] = needs;
-        let need = match METHODS.iter().position(|name| *name == method.as_str()) {
+        let need = match index(method) {
             Some(1) => head.or(get),
             Some(at) => needs[at],
             None => None,
@@ -133,13 +165,17 @@ impl Access {
             return Err(Denial::Filtered);
         }
         match need {
-            Some(Need::Credential) => Ok(()),
+            Some(Need::Nothing | Need::Credential) => Ok(()),
             Some(Need::Permission(permission)) => grant.allows(permission),
             // The route does not take the method, which its answer will say.
             None if needs.iter().any(Option::is_some) => Ok(()),
             None => Err(Denial::Permission(P::Operate)),
         }
     }
+}
+
+fn index(method: &Method) -> Option<usize> {
+    METHODS.iter().position(|name| *name == method.as_str())
 }
 
 /// What a request does, as far as a plan is concerned. Deleting is always possible: an account that is
@@ -169,6 +205,7 @@ pub fn role_matrix(endpoints: &[(String, String)]) -> String {
         let need = TABLE.iter().find(known).map(|(_, _, need)| *need);
         let name = match need {
             None => "MISSING",
+            Some(Need::Nothing) => "open",
             Some(Need::Credential) => "any credential",
             Some(Need::Permission(permission)) => permission.as_str(),
         };
@@ -177,7 +214,7 @@ pub fn role_matrix(endpoints: &[(String, String)]) -> String {
         for role in &roles {
             let allowed = match need {
                 None => false,
-                Some(Need::Credential) => true,
+                Some(Need::Nothing | Need::Credential) => true,
                 Some(Need::Permission(permission)) => role.permissions.allow(permission),
             };
             text.push_str(&format!(" {:<9}", if allowed { "yes" } else { "-" }));

@@ -5,11 +5,15 @@ use core::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
-use http::{HeaderMap, header, request::Parts};
-use quartz_api::ErrorCode;
-use quartz_service::{By, Credential, Denial, Grant, Halt, key_text::KeyFault};
+use http::{HeaderMap, Method, header, request::Parts};
+use quartz_api::{CSRF, ErrorCode};
+use quartz_service::{By, Credential, Denial, Grant, Halt, Visitor, key_text::KeyFault};
 
-use crate::problem::{Failure, Result, from_store};
+use crate::{
+    cookie,
+    problem::{Failure, Result, from_store},
+    state::app,
+};
 
 /// Where a request comes from. A host that knows puts it among the request's extensions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +51,59 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
     }
 }
 
+/// Who makes a request that takes no credential.
+#[derive(Clone, Debug)]
+pub(crate) struct Guest(pub(crate) Visitor);
+
+impl<S: Send + Sync> FromRequestParts<S> for Guest {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
+        if let Some(guest) = parts.extensions.get::<Self>() {
+            return Ok(guest.clone());
+        }
+        let app = app(&parts.extensions)?;
+        let caller = caller(parts)?;
+        Ok(Self(Visitor {
+            address: caller.address,
+            request_id: caller.by().request_id,
+            now_micros: app.host.monotonic_micros(),
+        }))
+    }
+}
+
+/// The cookie of the session that makes a request; a key has none, and is refused.
+pub(crate) struct OwnSession(pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for OwnSession {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
+        let app = app(&parts.extensions)?;
+        let is_session = caller(parts)?.grant.member.is_some();
+        let secure = app.accounts.people_settings().is_secure();
+        let cookie = cookie::session(&parts.headers, secure).filter(|_| is_session);
+        let detail = "this is about a session, and a key has none: log in (POST /v1/auth/login)";
+        cookie
+            .map(|cookie| Self(cookie.to_owned()))
+            .ok_or_else(|| Failure::new(ErrorCode::SessionInvalid, detail))
+    }
+}
+
+/// The cookie that a browser has before it logs in, whatever it is good for.
+pub(crate) struct FormerSession(pub(crate) Option<String>);
+
+impl<S: Send + Sync> FromRequestParts<S> for FormerSession {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
+        let app = app(&parts.extensions)?;
+        let secure = app.accounts.people_settings().is_secure();
+        let cookie = cookie::session(&parts.headers, secure);
+        Ok(Self(cookie.map(str::to_owned)))
+    }
+}
+
 /// Who makes a request. Every route below `/v1` has one.
 pub(crate) fn caller(parts: &Parts) -> Result<&Caller> {
     parts.extensions.get().ok_or_else(|| {
@@ -57,14 +114,23 @@ pub(crate) fn caller(parts: &Parts) -> Result<&Caller> {
     })
 }
 
-/// The credential of a request with these headers, if it has one, for what forwards requests.
+/// The credential of a request, if it has one, for what forwards requests. `secure`: browsers come over
+/// TLS.
 #[must_use]
-pub fn credential_in(headers: &HeaderMap) -> Option<Credential<'_>> {
-    credential(headers).ok()
+pub fn credential_in<'a>(
+    method: &Method,
+    headers: &'a HeaderMap,
+    secure: bool,
+) -> Option<Credential<'a>> {
+    credential(method, headers, secure).ok()
 }
 
-/// The credential of a request.
-pub(crate) fn credential(headers: &HeaderMap) -> Result<Credential<'_>> {
+/// The credential of a request: a key, or else a session.
+pub(crate) fn credential<'a>(
+    method: &Method,
+    headers: &'a HeaderMap,
+    secure: bool,
+) -> Result<Credential<'a>> {
     let value = if let Some(value) = headers.get(header::AUTHORIZATION) {
         let text = value.to_str().unwrap_or_default();
         let scheme_end = text.find(' ').unwrap_or(text.len());
@@ -81,6 +147,13 @@ pub(crate) fn credential(headers: &HeaderMap) -> Result<Credential<'_>> {
             .find_map(|name| headers.get(name))
             .map(|value| value.to_str().unwrap_or_default().trim())
     };
+    if value.is_none()
+        && let Some(cookie) = cookie::session(headers, secure)
+    {
+        let proof = headers.get(CSRF).and_then(|value| value.to_str().ok());
+        let csrf = (!method.is_safe()).then(|| proof.unwrap_or_default());
+        return Ok(Credential::Session { cookie, csrf });
+    }
     match value {
         Some(key) if !key.is_empty() => Ok(Credential::Key(key)),
         _ => Err(Failure::new(
@@ -162,6 +235,12 @@ pub(crate) fn refused(denial: Denial) -> Failure {
             ),
         ),
         Denial::Halted(halt) => halted(halt),
+        Denial::Session => Failure::new(ErrorCode::SessionInvalid, "the session has ended: log in"),
+        Denial::Csrf => Failure::new(
+            ErrorCode::CsrfTokenInvalid,
+            "a session that changes something sends its csrf_token (GET /v1/auth/session) as \
+             Quartz-CSRF",
+        ),
         Denial::Store(error) => from_store(&error),
     }
 }
@@ -208,9 +287,40 @@ mod tests {
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(name, value.parse().unwrap());
-            let Credential::Key(key) = credential(&headers).unwrap();
+            let Credential::Key(key) = credential(&Method::GET, &headers, true).unwrap() else {
+                panic!("{name} carries no key");
+            };
             assert_eq!(key, KEY, "{name}: {value}");
         }
+    }
+
+    #[test]
+    fn a_cookie_is_a_session_unless_there_is_a_key() {
+        let mut headers = HeaderMap::new();
+        headers.insert("cookie", "__Host-quartz_session=qzs_a".parse().unwrap());
+        let session = |method: &Method, headers: &HeaderMap| match credential(method, headers, true)
+        {
+            Ok(Credential::Session { cookie, csrf }) => {
+                Some((cookie.to_owned(), csrf.map(str::to_owned)))
+            }
+            _ => None,
+        };
+        let cookie = || "qzs_a".to_owned();
+        assert_eq!(session(&Method::GET, &headers), Some((cookie(), None)));
+        for method in [Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
+            // What changes something must prove itself, with nothing if it has nothing.
+            assert_eq!(
+                session(&method, &headers),
+                Some((cookie(), Some(String::new())))
+            );
+        }
+        headers.insert(CSRF, "t".parse().unwrap());
+        assert_eq!(
+            session(&Method::POST, &headers),
+            Some((cookie(), Some("t".into())))
+        );
+        headers.insert("x-api-key", KEY.parse().unwrap());
+        assert_eq!(session(&Method::POST, &headers), None);
     }
 
     #[test]
@@ -218,9 +328,10 @@ mod tests {
         let code = |name: &'static str, value: &str| {
             let mut headers = HeaderMap::new();
             headers.insert(name, value.parse().unwrap());
-            credential(&headers).unwrap_err().code
+            credential(&Method::GET, &headers, true).unwrap_err().code
         };
-        let none = credential(&HeaderMap::new()).unwrap_err().code;
+        let headers = HeaderMap::new();
+        let none = credential(&Method::GET, &headers, true).unwrap_err().code;
         assert_eq!(none, ErrorCode::ApiKeyMissing);
         assert_eq!(code("x-api-key", ""), ErrorCode::ApiKeyMissing);
         assert_eq!(code("authorization", "Bearer"), ErrorCode::ApiKeyMissing);

@@ -14,6 +14,7 @@
 mod access;
 pub mod auth;
 mod convert;
+mod cookie;
 mod cursor;
 mod deliver;
 mod docs;

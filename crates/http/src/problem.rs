@@ -36,6 +36,8 @@ pub(crate) struct Failure {
     pub(crate) version: Option<u64>,
     /// What a rate says, and whose it is.
     pub(crate) allowance: Option<(&'static str, Allowance)>,
+    /// How long to wait, where no rate says it.
+    pub(crate) wait_micros: u64,
 }
 
 impl Failure {
@@ -46,6 +48,7 @@ impl Failure {
             path: None,
             version: None,
             allowance: None,
+            wait_micros: 0,
         }
     }
 
@@ -127,7 +130,7 @@ impl Failure {
             429 | 503 => {
                 let wait = self
                     .allowance
-                    .map_or(0, |(_, allowance)| allowance.wait_micros);
+                    .map_or(self.wait_micros, |(_, allowance)| allowance.wait_micros);
                 let seconds = wait.div_ceil(1_000_000).max(1);
                 headers.insert(header::RETRY_AFTER, seconds.into());
             }
@@ -258,6 +261,7 @@ pub(crate) fn from_core(error: Error, place: Place) -> Failure {
         path,
         version: None,
         allowance: None,
+        wait_micros: 0,
     }
 }
 
@@ -278,11 +282,31 @@ pub(crate) fn from_service(error: ServiceError) -> Failure {
         ServiceError::NotFound {
             what: "delivery", ..
         } => Failure::new(ErrorCode::DeliveryNotFound, detail),
+        ServiceError::NotFound { what: "member", .. } => {
+            Failure::new(ErrorCode::MemberNotFound, detail)
+        }
+        ServiceError::NotFound {
+            what: "invitation", ..
+        } => Failure::new(ErrorCode::InvitationNotFound, detail),
+        ServiceError::NotFound {
+            what: "account",
+            name,
+        } => Failure::account_not_found(&name),
         ServiceError::NotFound { .. } => Failure::new(ErrorCode::ApiKeyNotFound, detail),
         ServiceError::Conflict(why) => Failure::new(ErrorCode::Conflict, why),
         ServiceError::Escalation { reason, .. } => {
             Failure::new(ErrorCode::PermissionDenied, reason)
         }
+        ServiceError::TooOften { wait_micros } => Failure {
+            wait_micros,
+            ..Failure::new(ErrorCode::RateLimited, detail)
+        },
+        ServiceError::SignUpClosed => Failure::new(ErrorCode::SignUpClosed, detail),
+        ServiceError::NoMail => Failure::new(ErrorCode::Conflict, detail),
+        ServiceError::Credentials => Failure::new(ErrorCode::CredentialsInvalid, detail),
+        ServiceError::SecondFactor => Failure::new(ErrorCode::SecondFactorRequired, detail),
+        ServiceError::Link => Failure::new(ErrorCode::LinkInvalid, detail),
+        ServiceError::Session => Failure::new(ErrorCode::SessionInvalid, detail),
         ServiceError::TooMany { .. } => Failure::new(ErrorCode::LimitExceeded, detail),
     }
 }

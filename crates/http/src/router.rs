@@ -24,7 +24,8 @@ use crate::{
         get_value, head_value, health, import, list_keys, list_namespaces, list_records, put_value,
         query,
         service::{
-            accounts, api_keys, audit, billing, impersonation, roles, usage, webhooks, whoami,
+            accounts, api_keys, audit, billing, impersonation, invitations, login, members,
+            passwords, roles, second_factor, sessions, usage, webhooks, whoami,
         },
         update, upsert,
     },
@@ -121,6 +122,26 @@ fn json() -> OpenApiRouter {
         .routes(routes!(export::export))
         .routes(routes!(import::import))
         .routes(routes!(whoami::whoami))
+        .routes(routes!(login::login_methods))
+        .routes(routes!(login::sign_up))
+        .routes(routes!(login::verify))
+        .routes(routes!(login::login))
+        .routes(routes!(login::accept))
+        .routes(routes!(passwords::reset))
+        .routes(routes!(passwords::new_password, passwords::change_password))
+        .routes(routes!(sessions::get_session, sessions::logout))
+        .routes(routes!(sessions::logout_everywhere))
+        .routes(routes!(sessions::switch))
+        .routes(routes!(sessions::leave))
+        .routes(routes!(second_factor::enrol, second_factor::confirm))
+        .routes(routes!(second_factor::remove))
+        .routes(routes!(members::list_members))
+        .routes(routes!(members::update_member, members::remove_member))
+        .routes(routes!(
+            invitations::list_invitations,
+            invitations::create_invitation
+        ))
+        .routes(routes!(invitations::withdraw_invitation))
         .routes(routes!(api_keys::list_api_keys, api_keys::create_api_key))
         .routes(routes!(
             api_keys::get_api_key,

@@ -14,11 +14,13 @@ use quartz_core::store::{
 };
 
 use crate::{
-    Account, AccountId, By, Catalogue, Denial, Grant, Ports,
+    Account, AccountId, By, Catalogue, Denial, Email, Grant, Ports,
+    account::Founding,
     calendar::month_of,
     error::{Error, Result},
     gatekeeper::{Admission, Credential, Gatekeeper, Knock},
     key_text::{self, KeyFault},
+    person::{PeopleSettings, Registry, Turnstile, Visitor},
     roles,
     rows::{ACCOUNTS, Kind, audit::Entry},
     token::{self, Claims},
@@ -41,6 +43,8 @@ struct Shared {
     open: RwLock<HashMap<AccountId, Account>>,
     /// Held while accounts come and go.
     coming: Mutex<()>,
+    people: Registry,
+    turnstile: Turnstile,
 }
 
 /// The key that the first account's owner starts with, kept as its hash. It is no row: whoever has the
@@ -75,6 +79,8 @@ pub struct NewAccount {
     pub name: String,
     /// Its plan; the free one if not said.
     pub plan: Option<String>,
+    /// Its first member, an owner.
+    pub owner: Option<Email>,
 }
 
 impl Accounts {
@@ -89,6 +95,8 @@ impl Accounts {
             ..Grant::nothing()
         });
         let accounts = Self(Arc::new(Shared {
+            people: Registry::new(Arc::clone(&store)),
+            turnstile: Turnstile::new(),
             store,
             ports,
             root,
@@ -106,15 +114,12 @@ impl Accounts {
                 outcome: "done".into(),
                 ..Entry::default()
             };
-            Account::create(
-                AccountId::ROOT,
-                store,
-                ports,
-                "root",
-                Catalogue::SELF_HOSTED,
-                entry,
-            )
-            .await?;
+            let new = Founding {
+                name: "root",
+                plan: Catalogue::SELF_HOSTED,
+                owner: None,
+            };
+            Account::create(AccountId::ROOT, store, ports, &new, entry).await?;
         }
         Ok(accounts)
     }
@@ -145,12 +150,41 @@ impl Accounts {
     pub async fn create(&self, by: &By, new: NewAccount) -> Result<Account> {
         let ports = &self.0.ports;
         let id = AccountId::from_random(ports.random());
+        let entry = by.entry(ports.clock.now_millis());
+        if !self.create_as(id, &new, entry).await? {
+            return Err(Error::Conflict("an id came twice; try again".to_owned()));
+        }
+        let account = self.open(id).await?;
+        account.ok_or_else(|| StoreError::Unavailable("the account is gone".to_owned()).into())
+    }
+
+    /// Creates the account of somebody who has signed up, unless that was done already.
+    pub(crate) async fn found(
+        &self,
+        visitor: &Visitor,
+        id: AccountId,
+        new: &NewAccount,
+    ) -> Result<()> {
+        let owner = new.owner.as_ref().map(Email::as_str).unwrap_or_default();
+        let entry = Entry {
+            at: self.now_millis(),
+            actor: format!("{id}/person:{owner}"),
+            address: visitor.address.map(|a| a.to_string()).unwrap_or_default(),
+            request_id: visitor.request_id.clone(),
+            ..Entry::default()
+        };
+        self.create_as(id, new, entry).await.map(drop)
+    }
+
+    /// Creates an account; says whether there was none of this id.
+    async fn create_as(&self, id: AccountId, new: &NewAccount, by: Entry) -> Result<bool> {
+        let ports = &self.0.ports;
         let plans = ports.plans.load_full();
-        let plan = new.plan.unwrap_or_else(|| plans.default.clone());
-        if !plans.plans.contains_key(&plan) {
+        let plan = new.plan.as_deref().unwrap_or(&plans.default);
+        if !plans.plans.contains_key(plan) {
             return Err(Error::NotFound {
                 what: "plan",
-                name: plan,
+                name: plan.to_owned(),
             });
         }
         let entry = Entry {
@@ -158,21 +192,21 @@ impl Accounts {
             target: "account".into(),
             detail: format!("name {:?}, plan {plan}", new.name),
             outcome: "done".into(),
-            ..by.entry(ports.clock.now_millis())
+            ..by
         };
-        {
-            let _guard = self.0.coming.lock().await;
-            let store = self.store_of(id);
-            if Account::open(id, Arc::clone(&store), ports.clone())
-                .await?
-                .is_some()
-            {
-                return Err(Error::Conflict("an id came twice; try again".to_owned()));
-            }
-            Account::create(id, store, ports.clone(), &new.name, &plan, entry).await?;
+        let _guard = self.0.coming.lock().await;
+        let store = self.store_of(id);
+        let there = Account::open(id, Arc::clone(&store), ports.clone()).await?;
+        if there.is_some() {
+            return Ok(false);
         }
-        let account = self.open(id).await?;
-        account.ok_or_else(|| StoreError::Unavailable("the account is gone".to_owned()).into())
+        let founding = Founding {
+            name: &new.name,
+            plan,
+            owner: new.owner.as_ref(),
+        };
+        Account::create(id, store, ports.clone(), &founding, entry).await?;
+        Ok(true)
     }
 
     /// A page of accounts by id, after `after`, and whether there are more.
@@ -206,7 +240,7 @@ impl Accounts {
         }
     }
 
-    /// Erases an account: every row of it, audit log included. Its namespaces are not here; delete them
+    /// Erases an account: every row of it, audit log included, and every person who is in no other. Its namespaces are not here; delete them
     /// before. Says whether there was one.
     ///
     /// # Errors
@@ -216,6 +250,9 @@ impl Accounts {
         if id.is_root() {
             let why = "the account that runs the server cannot be closed";
             return Err(Error::Conflict(why.to_owned()));
+        }
+        if let Some(account) = self.open(id).await? {
+            self.dismiss_members(&account).await?;
         }
         let _guard = self.0.coming.lock().await;
         let open = self.0.open.write();
@@ -306,6 +343,7 @@ impl Accounts {
 
     /// Lets go of accounts that nobody uses, above a number. The host calls it now and then.
     pub fn close_idle(&self) {
+        self.0.people.close_idle();
         let mut open = self.0.open.write().unwrap_or_else(PoisonError::into_inner);
         let mut surplus = open.len().saturating_sub(OPEN_IDLE_MAX);
         open.retain(|_, account| {
@@ -349,7 +387,25 @@ impl Accounts {
         }
     }
 
-    fn opened(&self, id: AccountId) -> Option<Account> {
+    pub(crate) fn ports(&self) -> &Ports {
+        &self.0.ports
+    }
+
+    pub(crate) fn people(&self) -> &Registry {
+        &self.0.people
+    }
+
+    pub(crate) fn turnstile(&self) -> &Turnstile {
+        &self.0.turnstile
+    }
+
+    /// How people get in.
+    #[must_use]
+    pub fn people_settings(&self) -> &PeopleSettings {
+        &self.0.ports.people
+    }
+
+    pub(crate) fn opened(&self, id: AccountId) -> Option<Account> {
         let open = self.0.open.read().unwrap_or_else(PoisonError::into_inner);
         open.get(&id).cloned()
     }
@@ -396,7 +452,7 @@ impl Accounts {
         }))
     }
 
-    fn checked(
+    pub(crate) fn checked(
         &self,
         grant: Result<Arc<Grant>, Denial>,
         address: Option<IpAddr>,
@@ -409,7 +465,12 @@ impl Accounts {
 
 impl Gatekeeper for Accounts {
     fn admit(&self, knock: Knock<'_>) -> Admission {
-        let Credential::Key(key) = knock.credential;
+        let key = match knock.credential {
+            Credential::Key(key) => key,
+            Credential::Session { cookie, csrf } => {
+                return self.admit_session(cookie, csrf, knock.address);
+            }
+        };
         if key.starts_with(token::PREFIX) {
             return self.admit_token(key, knock.address);
         }

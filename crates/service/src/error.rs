@@ -27,6 +27,30 @@ pub enum Error {
         /// What was asked for.
         reason: String,
     },
+    /// Somebody tries too often.
+    #[error("too many attempts; wait {} seconds", wait_micros.div_ceil(1_000_000))]
+    TooOften {
+        /// Until the next one.
+        wait_micros: u64,
+    },
+    /// Strangers may not make accounts here.
+    #[error("sign-up is closed here: ask the operator, or a member of an account, to invite you")]
+    SignUpClosed,
+    /// There is no way to send mail.
+    #[error("this server sends no mail, so it cannot do that")]
+    NoMail,
+    /// Not this address with this password.
+    #[error("the e-mail address or the password is wrong")]
+    Credentials,
+    /// The password is right, and a code is missing, wrong or used already.
+    #[error("send `code` too: the six digits that the authenticator shows now, or a recovery code")]
+    SecondFactor,
+    /// The token of a mail is none, or was used, or its time is over.
+    #[error("the token was used already, has ended, or was never given out; ask for another")]
+    Link,
+    /// There is no such session, or it has ended.
+    #[error("the session has ended: log in")]
+    Session,
     /// An account has as many of these as it may.
     #[error("an account has at most {most} {what}")]
     TooMany {

@@ -13,6 +13,13 @@ use crate::{Grant, Halt, Permission, key_text::KeyFault, throttle::Allowance};
 pub enum Credential<'a> {
     /// An API key, or a scoped token made from one.
     Key(&'a str),
+    /// A member who is signed in at a browser.
+    Session {
+        /// Value of the session's cookie.
+        cookie: &'a str,
+        /// What the page sends to prove that it is ours; `None` for a request that changes nothing.
+        csrf: Option<&'a str>,
+    },
 }
 
 impl fmt::Debug for Credential<'_> {
@@ -59,6 +66,10 @@ pub enum Denial {
     Crowded(u32),
     /// The account may not write or query any more.
     Halted(Halt),
+    /// There is no such session, or no longer, or its person is no member any more.
+    Session,
+    /// The request changes something and does not prove that it comes from a page of ours.
+    Csrf,
     /// It could not be found out.
     Store(StoreError),
 }

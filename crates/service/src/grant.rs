@@ -7,8 +7,8 @@ use std::sync::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccountId, Denial, Network, Permission, Permissions, Tenant, Turn, Work, throttle::OwnRate,
-    token::Scope,
+    AccountId, Denial, Network, Permission, Permissions, PersonId, Tenant, Turn, Work,
+    throttle::OwnRate, token::Scope,
 };
 
 /// What the holder of a credential may do. Made when a key is loaded, shared by its requests; another
@@ -17,8 +17,10 @@ use crate::{
 pub struct Grant {
     /// Whose.
     pub account: AccountId,
-    /// Number of the key in the account; 0 is the root key.
+    /// Number of the key, or the member, in the account; 0 is the root key.
     pub key: u32,
+    /// The member, if it is a session's.
+    pub member: Option<Signed>,
     /// Name of its role.
     pub role: String,
     /// What the role may do.
@@ -42,6 +44,15 @@ pub struct Grant {
     pub(crate) last_used_at: AtomicU64,
 }
 
+/// Whose session it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Signed {
+    /// The person.
+    pub person: PersonId,
+    /// Their address.
+    pub email: String,
+}
+
 impl Grant {
     /// A grant of the first account that allows nothing.
     #[must_use]
@@ -49,6 +60,7 @@ impl Grant {
         Self {
             account: AccountId::ROOT,
             key: 0,
+            member: None,
             role: String::new(),
             permissions: Permissions::NONE,
             prefixes: Vec::new(),
@@ -141,6 +153,9 @@ impl Grant {
     /// Who it is, in the audit log.
     #[must_use]
     pub fn actor(&self) -> String {
+        if let Some(member) = &self.member {
+            return format!("person:{}", member.email);
+        }
         match (self.key, &self.scope) {
             (0, _) => "root".to_owned(),
             (number, None) => format!("key:{number}"),

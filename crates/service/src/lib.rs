@@ -5,6 +5,7 @@
 //! - [`AccountId`], [`key_text`]: what accounts and keys are called.
 //! - [`Permission`], [`Permissions`], [`roles`]: what may be done.
 //! - [`Account`]: the actor: one writer, each change committed with its audit entry.
+//! - [`person`]: people: sign-up, sessions, second factor; members of accounts.
 //! - [`Accounts`]: many accounts in one store, by id. It is the [`Gatekeeper`] of a server.
 //! - [`Grant`]: what a request may do, as a gatekeeper found out.
 //! - [`rows`]: every kind of row.
@@ -24,19 +25,23 @@ mod grant;
 pub mod key_text;
 mod network;
 mod permission;
+pub mod person;
 mod plan;
 mod ports;
 pub mod roles;
 pub mod rows;
 mod tenant;
+#[cfg(test)]
+mod testing;
 pub mod throttle;
 pub mod token;
 pub mod webhook;
 
 pub use self::{
     account::{
-        Account, ApiKey, Attempt, Balance, By, DeliveryPage, Hook, Issued, KeyChange, Message,
-        NewKey, NewSecret, NewWebhook, RoleEntry, UsageLine, UsageQuery,
+        Account, ApiKey, Attempt, Balance, By, DeliveryPage, Hook, Invitation, Invited, Issued,
+        KeyChange, Member, Message, NewKey, NewSecret, NewWebhook, RoleEntry, UsageLine,
+        UsageQuery,
     },
     account_id::AccountId,
     accounts::{Accounts, NewAccount, RootKey},
@@ -44,11 +49,12 @@ pub use self::{
     closing::Namespaces,
     error::{Error, Result},
     gatekeeper::{Admission, Credential, Denial, Gatekeeper, GrantCache, Knock},
-    grant::Grant,
+    grant::{Grant, Signed},
     network::Network,
     permission::{Permission, Permissions},
+    person::{Email, PeopleSettings, PersonId, Visitor},
     plan::{Catalogue, Plan, Prices, Units},
-    ports::{Courier, Entropy, Parcel, Plans, Ports},
+    ports::{AtOnce, Courier, Entropy, Letter, Mail, Offload, Parcel, Plans, Ports},
     rows::{audit::Entry as AuditEntry, profile::Profile},
     tenant::{Halt, Tenant, Terms, Turn, Work},
 };

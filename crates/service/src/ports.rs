@@ -3,9 +3,9 @@
 use std::{fmt, sync::Arc};
 
 use arc_swap::ArcSwap;
-use quartz_core::{Clock, store::BoxFuture};
+use quartz_core::{Clock, directory::Spawn, store::BoxFuture};
 
-use crate::Catalogue;
+use crate::{Catalogue, person::PeopleSettings};
 
 /// Random bytes that nobody can guess.
 pub trait Entropy: Send + Sync + 'static {
@@ -34,6 +34,46 @@ pub trait Courier: Send + Sync + 'static {
 /// The catalogue of plans in use.
 pub type Plans = Arc<ArcSwap<Catalogue>>;
 
+/// Sends mail.
+pub trait Mail: Send + Sync + 'static {
+    /// Sends a letter, with as many attempts as make sense; the error is for the log.
+    fn send(&self, letter: Letter) -> BoxFuture<'static, Result<(), String>>;
+}
+
+/// A letter to one person. It may hold a secret, so it does not print itself.
+#[derive(Clone)]
+pub struct Letter {
+    /// An e-mail address without a name.
+    pub to: String,
+    /// One line.
+    pub subject: String,
+    /// Plain text.
+    pub text: String,
+}
+
+impl fmt::Debug for Letter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Letter(…)")
+    }
+}
+
+/// Does work that takes long and much memory: the hash of a password.
+pub trait Offload: Send + Sync + 'static {
+    /// Does it, somewhere where it does not hold up others, and not too many at once.
+    fn run(&self, work: Box<dyn FnOnce() + Send>) -> BoxFuture<'static, ()>;
+}
+
+/// Does the work at once: for a host with one thread.
+#[derive(Clone, Copy, Debug)]
+pub struct AtOnce;
+
+impl Offload for AtOnce {
+    fn run(&self, work: Box<dyn FnOnce() + Send>) -> BoxFuture<'static, ()> {
+        work();
+        Box::pin(std::future::ready(()))
+    }
+}
+
 /// What a host brings.
 #[derive(Clone)]
 pub struct Ports {
@@ -43,6 +83,14 @@ pub struct Ports {
     pub plans: Plans,
     /// Randomness.
     pub entropy: Arc<dyn Entropy>,
+    /// How people get in.
+    pub people: Arc<PeopleSettings>,
+    /// Mail, if there is a way to send it.
+    pub mail: Option<Arc<dyn Mail>>,
+    /// Where passwords are hashed.
+    pub offload: Arc<dyn Offload>,
+    /// Runs what nobody waits for.
+    pub spawn: Spawn,
 }
 
 impl Ports {

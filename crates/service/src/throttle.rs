@@ -37,29 +37,36 @@ impl Bucket {
     pub fn take(&self, rate: Rate, now: u64) -> Result<Allowance, Allowance> {
         let step = 1_000_000 / u64::from(rate.per_second.max(1));
         let step = step.max(1);
-        let room = step * u64::from(rate.burst.max(1));
+        let taken = self.take_each(step, rate.burst, now);
+        let allowance = |remaining, wait_micros| Allowance {
+            rate,
+            remaining: u32::try_from(remaining).unwrap_or(u32::MAX),
+            wait_micros,
+        };
+        match taken {
+            Ok(remaining) => Ok(allowance(remaining, 0)),
+            Err(wait_micros) => Err(allowance(0, wait_micros)),
+        }
+    }
+
+    /// Takes a token of those that come one each `step` microseconds; says how many are left.
+    ///
+    /// # Errors
+    /// When there is none: how many microseconds to wait.
+    pub fn take_each(&self, step: u64, burst: u32, now: u64) -> Result<u64, u64> {
+        let room = step * u64::from(burst.max(1));
         let mut full_at = self.0.load(Ordering::Relaxed);
         loop {
             let next = full_at.max(now) + step;
             let ahead = next - now;
             if ahead > room {
-                return Err(Allowance {
-                    rate,
-                    remaining: 0,
-                    wait_micros: ahead - room,
-                });
+                return Err(ahead - room);
             }
             let swapped =
                 self.0
                     .compare_exchange_weak(full_at, next, Ordering::Relaxed, Ordering::Relaxed);
             match swapped {
-                Ok(_) => {
-                    return Ok(Allowance {
-                        rate,
-                        remaining: u32::try_from((room - ahead) / step).unwrap_or(u32::MAX),
-                        wait_micros: 0,
-                    });
-                }
+                Ok(_) => return Ok((room - ahead) / step),
                 Err(other) => full_at = other,
             }
         }

@@ -86,7 +86,7 @@ fn request(method: &str, target: &str, headers: &str, body: JsValue) -> Result<R
     Ok(request)
 }
 
-fn read_lines(text: &str, headers: &mut HeaderMap) -> Result<(), String> {
+pub(crate) fn read_lines(text: &str, headers: &mut HeaderMap) -> Result<(), String> {
     let mut lines = text.split('\n');
     while let (Some(name), Some(value)) = (lines.next(), lines.next()) {
         let name = HeaderName::from_bytes(name.as_bytes()).map_err(|error| error.to_string())?;

@@ -5,7 +5,7 @@ use std::{cell::OnceCell, sync::Arc};
 use axum::{
     Extension,
     extract::Request,
-    http::{HeaderMap, HeaderValue, StatusCode},
+    http::{HeaderMap, Method, StatusCode},
     response::Response,
 };
 use futures::FutureExt as _;
@@ -58,17 +58,17 @@ impl Front {
 
     /// Where a request goes: `namespace ACCOUNT NAME`, `catalog`, or nothing, which is
     /// [`fetch`](Self::fetch): what is wrong with a path or a key, the router says. A promise of it, if
-    /// the accounts have to be asked. The keys are those of `Authorization`, `X-API-Key` and `Api-Key`.
+    /// the accounts have to be asked. The headers are those that may hold a credential, with a line for
+    /// each name and each value.
     ///
     /// # Errors
     /// When the accounts cannot be asked.
     pub fn route(
         &self,
+        method: &str,
         path: &str,
         address: Option<String>,
-        authorization: Option<String>,
-        x_api_key: Option<String>,
-        api_key: Option<String>,
+        headers: &str,
     ) -> Result<JsValue, JsValue> {
         let subject = subject(path);
         if subject == Subject::Nothing {
@@ -78,18 +78,13 @@ impl Front {
             // Its router lets in by itself.
             return Ok("catalog".into());
         }
-        let keys = [
-            ("authorization", authorization),
-            ("x-api-key", x_api_key),
-            ("api-key", api_key),
-        ];
-        let mut headers = HeaderMap::new();
-        for (name, value) in keys {
-            if let Some(value) = value.and_then(|value| HeaderValue::try_from(value).ok()) {
-                headers.insert(name, value);
-            }
+        let mut carried = HeaderMap::new();
+        let method = Method::from_bytes(method.as_bytes()).unwrap_or_default();
+        if exchange::read_lines(headers, &mut carried).is_err() {
+            return Ok("".into());
         }
-        let Some(credential) = credential_in(&headers) else {
+        let secure = self.settings.people.is_secure();
+        let Some(credential) = credential_in(&method, &carried, secure) else {
             return Ok("".into());
         };
         let address = address.and_then(|address| address.parse().ok());
@@ -183,7 +178,7 @@ impl Front {
             return Ok(app.clone());
         }
         let store = Arc::new(Nowhere::default());
-        let accounts = host::accounts(store.clone(), self.settings.root_key.clone())?;
+        let accounts = host::accounts(store.clone(), &self.settings)?;
         let cache = VectorCache::new(0);
         let directory = Directory::new(store.clone(), Arc::new(JsClock), cache, spawner());
         let directory = directory.now_or_never().ok_or_else(not_ready)??;

@@ -8,6 +8,7 @@ use quartz_core::{Clock as _, store::StoreError};
 use quartz_service::{
     Accounts, Admission, Credential, Denial, Gatekeeper, Grant, GrantCache, Knock,
     key_text::{self, KeyFault},
+    person::{SESSION_PREFIX, csrf_holds},
 };
 use send_wrapper::SendWrapper;
 use serde::{Deserialize, Serialize};
@@ -77,6 +78,7 @@ impl Remote {
                     .put(key, Arc::clone(&grant), JsClock.now_millis());
                 Ok(grant)
             }
+            Verdict::Unknown if key.starts_with(SESSION_PREFIX) => Err(Denial::Session),
             Verdict::Unknown => Err(match key_text::account(key) {
                 Ok(_) | Err(KeyFault::Prefix) => Denial::Unknown,
                 Err(fault) => Denial::Malformed(fault),
@@ -98,7 +100,18 @@ impl Remote {
 
 impl Gatekeeper for Remote {
     fn admit(&self, knock: Knock<'_>) -> Admission {
-        let Credential::Key(key) = knock.credential;
+        let key = match knock.credential {
+            Credential::Key(key) => key,
+            Credential::Session { cookie, csrf } => {
+                if csrf.is_some_and(|token| !csrf_holds(cookie, token)) {
+                    return Admission::Ready(Err(Denial::Csrf));
+                }
+                if !cookie.starts_with(SESSION_PREFIX) {
+                    return Admission::Ready(Err(Denial::Session));
+                }
+                cookie
+            }
+        };
         let now = JsClock.now_millis();
         if let Some(grant) = self.cache.get(key, now) {
             let checked = grant.check(now, knock.address);
@@ -112,8 +125,16 @@ impl Gatekeeper for Remote {
 
 /// The verdict of the accounts in this object, as it goes to others.
 pub(crate) async fn verdict(accounts: &Accounts, key: &str, address: Option<String>) -> String {
+    let credential = match key.starts_with(SESSION_PREFIX) {
+        true => Credential::Session {
+            cookie: key,
+            // Whoever asks has looked at it.
+            csrf: None,
+        },
+        false => Credential::Key(key),
+    };
     let knock = Knock {
-        credential: Credential::Key(key),
+        credential,
         address: address.and_then(|address| address.parse().ok()),
     };
     let admitted = match accounts.admit(knock) {

@@ -17,13 +17,13 @@ use quartz_core::{
     store::{BoxFuture, Store, StoreError},
 };
 use quartz_http::{App, Host};
-use quartz_service::{Accounts, Entropy, Ports, RootKey};
+use quartz_service::{Accounts, AtOnce, Entropy, Mail, Ports};
 use send_wrapper::SendWrapper;
 use tower::Layer as _;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
-use crate::{sql::store_error, turn};
+use crate::{settings::Settings, sql::store_error, turn};
 
 thread_local! {
     static ROUTES: OnceCell<Router> = const { OnceCell::new() };
@@ -66,12 +66,18 @@ impl Entropy for JsEntropy {
 }
 
 /// The accounts in a store that answers at once.
-pub(crate) fn accounts(store: Arc<dyn Store>, root: RootKey) -> Result<Accounts, JsError> {
+pub(crate) fn accounts(store: Arc<dyn Store>, settings: &Settings) -> Result<Accounts, JsError> {
+    let mail = settings.mail.clone();
     let ports = Ports {
         clock: Arc::new(JsClock),
         entropy: Arc::new(JsEntropy),
         plans: Arc::default(),
+        people: Arc::new(settings.people.clone()),
+        mail: mail.map(|mail| Arc::new(mail) as Arc<dyn Mail>),
+        offload: Arc::new(AtOnce),
+        spawn: spawner(),
     };
+    let root = settings.root_key.clone();
     let accounts = Accounts::new(store, ports, root).now_or_never();
     Ok(accounts.ok_or_else(not_ready)??)
 }

@@ -38,6 +38,8 @@ const ALARM_ROUNDS: usize = 16;
 const RETRY_MILLIS: u64 = 5_000;
 /// Until the accounts are told what was counted.
 const TELL_MILLIS: u64 = 3_000;
+/// Until sessions and links are looked through after somebody has signed in.
+const SWEEP_MILLIS: u64 = 25 * 60 * 60 * 1000;
 /// The status of a request that should have gone to another object; `entry.js` sees it, no client.
 const MISDIRECTED: f64 = 421.0;
 
@@ -96,12 +98,12 @@ impl QuartzObject {
         let told = accounts.clone();
         let (accounts, gatekeeper): (_, Arc<dyn Gatekeeper>) = match accounts {
             None => {
-                let accounts = host::accounts(Arc::new(store.at_once()), settings.root_key)?;
+                let accounts = host::accounts(Arc::new(store.at_once()), &settings)?;
                 (accounts.clone(), Arc::new(accounts))
             }
             Some(object) => {
                 let none = Arc::new(MemoryStore::default());
-                let accounts = host::accounts(none, settings.root_key)?;
+                let accounts = host::accounts(none, &settings)?;
                 (accounts, Arc::new(Remote::new(object)))
             }
         };
@@ -164,6 +166,10 @@ impl QuartzObject {
             let api = host::api(inner.app.clone(), &inner.cors_origins);
             let answer = exchange::answer(api, &method, &target, &headers, body).await?;
             if !matches!(&method[..], "GET" | "HEAD") {
+                if matches!(inner.role, Role::Catalog) && target.starts_with("/v1/auth/") {
+                    // What ends by its time is swept away then.
+                    inner.set_alarm(JsClock.now_millis() + SWEEP_MILLIS)?;
+                }
                 inner.follow_up().await?;
             }
             inner.note_usage()?;
@@ -370,6 +376,16 @@ impl Inner {
         self.tell_usage().await?;
         if let Role::Namespace(_, listing) = &self.role {
             self.update_listing(listing).await?;
+        }
+        if matches!(self.role, Role::Catalog) {
+            let mut from = None;
+            for _ in 0..ALARM_ROUNDS {
+                let swept = self.accounts.sweep_people(from).await;
+                from = swept.map_err(JsError::from)?;
+                if from.is_none() {
+                    break;
+                }
+            }
         }
         for _ in 0..ALARM_ROUNDS {
             let done = self.directory.maintain().await.map_err(JsError::from)?;

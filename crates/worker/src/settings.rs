@@ -2,8 +2,10 @@
 
 use axum::http::HeaderValue;
 use js_sys::Reflect;
-use quartz_service::RootKey;
+use quartz_service::{PeopleSettings, RootKey, person::PasswordCost};
 use wasm_bindgen::prelude::*;
+
+use crate::mail::HttpMail;
 
 /// Settings of the Worker and its objects.
 pub(crate) struct Settings {
@@ -11,6 +13,10 @@ pub(crate) struct Settings {
     pub(crate) root_key: RootKey,
     /// Origins of web pages that may call the API.
     pub(crate) cors_origins: Vec<HeaderValue>,
+    /// How people get in.
+    pub(crate) people: PeopleSettings,
+    /// The way to send mail, if there is one.
+    pub(crate) mail: Option<HttpMail>,
 }
 
 impl Settings {
@@ -24,6 +30,26 @@ impl Settings {
         let root_key = root_key.ok_or_else(|| {
             JsError::new("QUARTZ_ROOT_KEY is not set; run `wrangler secret put QUARTZ_ROOT_KEY`")
         })?;
+        let set = |name: &str| text(name).filter(|value| !value.is_empty());
+        let mail = match (
+            set("QUARTZ_MAIL_URL"),
+            set("QUARTZ_MAIL_KEY"),
+            set("QUARTZ_MAIL_FROM"),
+        ) {
+            (None, ..) => None,
+            (Some(url), Some(key), Some(from)) => Some(HttpMail { url, key, from }),
+            _ => {
+                let missing = "QUARTZ_MAIL_URL needs QUARTZ_MAIL_KEY and QUARTZ_MAIL_FROM";
+                return Err(JsError::new(missing));
+            }
+        };
+        let public_url = set("QUARTZ_PUBLIC_URL").unwrap_or_default();
+        let people = PeopleSettings {
+            sign_up: set("QUARTZ_SIGN_UP").as_deref() == Some("true"),
+            public_url: public_url.trim_end_matches('/').to_owned(),
+            password_cost: PasswordCost::EDGE,
+            ..PeopleSettings::default()
+        };
         let origins = text("QUARTZ_CORS_ORIGINS").unwrap_or_default();
         let origins = origins
             .split(',')
@@ -35,6 +61,8 @@ impl Settings {
                 .map(HeaderValue::from_str)
                 .collect::<Result<_, _>>()
                 .map_err(|_| JsError::new("QUARTZ_CORS_ORIGINS has an origin that is not text"))?,
+            people,
+            mail,
         })
     }
 }

@@ -22,7 +22,7 @@ pub(crate) struct BodyLimit {
 
 impl BodyLimit {
     fn exceeded(self) -> Failure {
-        if self.name != "body_bytes" {
+        if !matches!(self.name, "body_bytes" | "open_body_bytes") {
             return Failure::limit("the body", self.name, self.bytes);
         }
         Failure::new(

@@ -10,6 +10,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::body::{self, BodyLimit};
 use crate::{
+    auth::Guest,
     problem::{Failure, Result},
     state::app,
 };
@@ -34,9 +35,16 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
                 "the body must be JSON with Content-Type: application/json",
             ));
         }
-        let limit = BodyLimit {
-            name: "body_bytes",
-            bytes: app.limits.body_bytes,
+        let limit = match parts.extensions.get::<Guest>() {
+            None => BodyLimit {
+                name: "body_bytes",
+                bytes: app.limits.body_bytes,
+            },
+            // From a stranger.
+            Some(_) => BodyLimit {
+                name: "open_body_bytes",
+                bytes: app.limits.open_body_bytes,
+            },
         };
         let bytes = body::read(&parts.headers, body, limit).await?;
         Ok(Self {

@@ -19,14 +19,14 @@ use futures::{
 };
 use http::{HeaderValue, Method, StatusCode, header};
 use quartz_api::{ErrorCode, REQUEST_ID};
-use quartz_service::{Admission, Denial, Grant, Knock, Turn};
+use quartz_service::{Admission, Denial, Grant, Knock, Turn, Visitor};
 use tower::{Layer, Service};
 use tracing::{Instrument as _, field};
 
 use super::{lingering::Rest, request_id::request_id, route_metrics::RouteTable};
 use crate::{
     access::{Access, work},
-    auth::{self, Admitted, Caller, ClientAddress},
+    auth::{self, Admitted, Caller, ClientAddress, Guest},
     problem::{Failure, Result, rate_headers},
     state::{App, Host, Place},
 };
@@ -111,7 +111,7 @@ where
         }
         let has_deadline = route != Some(NO_DEADLINE);
         let rest = Rest::of(&mut request);
-        let handling = match Edge::admission(&app, &request, route) {
+        let handling = match edge.admission(&app, &request, route) {
             Ok(Some(Admission::Pending(looked_up))) => {
                 let (edge, app) = (Arc::clone(&edge), App::clone(&app));
                 let (id, route) = (id.clone(), matched.clone());
@@ -181,7 +181,8 @@ enum Handling<F> {
 struct Inside {
     _place: Place,
     turn: Turn,
-    caller: Caller,
+    /// Nobody on a route that takes no credential.
+    caller: Option<Caller>,
 }
 
 impl Inside {
@@ -191,10 +192,12 @@ impl Inside {
             Ok(response) => response.extensions().get(),
             Err(failure) => Some(&*failure),
         };
-        if refused.is_some_and(|failure| failure.code == ErrorCode::PermissionDenied) {
+        if let Some(caller) = &self.caller
+            && refused.is_some_and(|failure| failure.code == ErrorCode::PermissionDenied)
+        {
             let (action, code) = (format!("{method} {route}"), ErrorCode::PermissionDenied);
             app.accounts
-                .note_denial(&self.caller.by(), &action, code.as_str());
+                .note_denial(&caller.by(), &action, code.as_str());
         }
         match (self.turn.allowance, response) {
             (None, _) => {}
@@ -211,18 +214,24 @@ impl Inside {
 
 impl Edge {
     /// Asks who makes the request; public routes do not care.
-    fn admission(app: &App, request: &Request, route: Option<&str>) -> Result<Option<Admission>> {
+    fn admission(
+        &self,
+        app: &App,
+        request: &Request,
+        route: Option<&str>,
+    ) -> Result<Option<Admission>> {
         let path = route.unwrap_or(request.uri().path());
         let private = path
             .strip_prefix(PRIVATE)
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-        if !private {
+        if !private || self.access.is_open(request.method(), route) {
             return Ok(None);
         }
         if let Some(Admitted(grant)) = request.extensions().get() {
             return Ok(Some(Admission::Ready(Ok(Arc::clone(grant)))));
         }
-        let credential = auth::credential(request.headers())?;
+        let secure = app.accounts.people_settings().is_secure();
+        let credential = auth::credential(request.method(), request.headers(), secure)?;
         let address = address(request);
         Ok(Some(app.gatekeeper.admit(Knock {
             credential,
@@ -259,6 +268,19 @@ impl Edge {
         id: &HeaderValue,
     ) -> Result<Option<Inside>> {
         let grant = match admission {
+            None if self.access.is_open(request.method(), route) => {
+                let guest = Guest(Visitor {
+                    address: address(request),
+                    request_id: id.to_str().unwrap_or_default().to_owned(),
+                    now_micros: app.host.monotonic_micros(),
+                });
+                request.extensions_mut().insert(guest);
+                return Ok(Some(Inside {
+                    _place: place(app)?,
+                    turn: Turn::default(),
+                    caller: None,
+                }));
+            }
             None => return Ok(None),
             Some(Admission::Ready(admitted)) => admitted.map_err(auth::refused)?,
             Some(Admission::Pending(_)) => return Err(auth::refused(Denial::Unknown)),
@@ -281,21 +303,25 @@ impl Edge {
             request_id: id.clone(),
         };
         request.extensions_mut().insert(caller.clone());
-        match app.gate.enter() {
-            Some(place) => Ok(Some(Inside {
-                _place: place,
-                turn,
-                caller,
-            })),
-            None => Err(Failure::new(
-                ErrorCode::TooManyRequests,
-                format!(
-                    "the server takes {} requests at once (concurrent_requests); retry",
-                    app.gate.most()
-                ),
-            )),
-        }
+        Ok(Some(Inside {
+            _place: place(app)?,
+            turn,
+            caller: Some(caller),
+        }))
     }
+}
+
+/// A place among the requests that are served at once.
+fn place(app: &App) -> Result<Place> {
+    app.gate.enter().ok_or_else(|| {
+        Failure::new(
+            ErrorCode::TooManyRequests,
+            format!(
+                "the server takes {} requests at once (concurrent_requests); retry",
+                app.gate.most()
+            ),
+        )
+    })
 }
 
 fn route_of(matched: &Option<MatchedPath>) -> &str {

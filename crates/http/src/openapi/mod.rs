@@ -31,6 +31,8 @@ use crate::problem::PROBLEM_JSON;
         (name = "Records", description = "Whole records: stored, searched, fetched, changed, deleted."),
         (name = "Export and import", description = "All records as JSON Lines."),
         (name = "Accounts", description = "Who you are; your account; for operators, all accounts."),
+        (name = "Sign-in", description = "People: sign-up, sessions, passwords, second factor."),
+        (name = "Members", description = "People in an account, and who is invited."),
         (name = "API keys", description = "Made, rotated, revoked. A key never does more than the one that made it."),
         (name = "Roles", description = "Named sets of permissions, built-in and your own."),
         (name = "Usage", description = "What was used, what it costs, what it may cost."),
@@ -40,7 +42,7 @@ use crate::problem::PROBLEM_JSON;
     ),
     paths(crate::handlers::health::metrics),
     components(schemas(Problem, ErrorCode, Durability)),
-    security(("bearer" = []), ("x_api_key" = []), ("api_key" = [])),
+    security(("bearer" = []), ("x_api_key" = []), ("api_key" = []), ("session" = [], "csrf" = [])),
 )]
 struct Base;
 
@@ -57,6 +59,12 @@ pub(crate) fn base() -> Document {
     components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
     components.add_security_scheme("x_api_key", header("X-API-Key"));
     components.add_security_scheme("api_key", header("Api-Key"));
+    let cookie = ApiKeyValue::with_description(
+        "__Host-quartz_session",
+        "Set by a login; `quartz_session` where there is no TLS.",
+    );
+    components.add_security_scheme("session", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
+    components.add_security_scheme("csrf", header("Quartz-CSRF"));
     document
 }
 
@@ -251,11 +259,13 @@ const EVERYWHERE: &[ErrorCode] = &[
     ErrorCode::ApiKeyExpired,
     ErrorCode::ApiKeyInvalid,
     ErrorCode::ApiKeyMissing,
+    ErrorCode::CsrfTokenInvalid,
     ErrorCode::Internal,
     ErrorCode::PermissionDenied,
     ErrorCode::QuotaExceeded,
     ErrorCode::RateLimited,
     ErrorCode::RequestTimeout,
+    ErrorCode::SessionInvalid,
     ErrorCode::StorageCorrupt,
     ErrorCode::StorageUnavailable,
     ErrorCode::TooManyRequests,
@@ -322,7 +332,7 @@ pub(crate) struct KeyParams {
 #[into_params(parameter_in = Path)]
 #[expect(dead_code, reason = "for the document only")]
 pub(crate) struct IdParams {
-    /// Number of the key or webhook.
+    /// Number in the account.
     #[param(minimum = 0, maximum = 4294967295_u64)]
     id: u32,
 }

@@ -99,6 +99,7 @@ pub(super) fn failure(headers: &HeaderMap, body: &Bytes) -> Failure {
         detail: problem.detail.into(),
         path: problem.path,
         allowance: None,
+        wait_micros: 0,
         version,
     }
 }

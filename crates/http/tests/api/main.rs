@@ -13,6 +13,7 @@ mod edge;
 mod keys;
 mod lines;
 mod partitions;
+mod people;
 mod records;
 mod support;
 mod tokens;

@@ -1,6 +1,9 @@
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc, Condvar, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use arc_swap::ArcSwap;
@@ -12,11 +15,14 @@ use http_body_util::BodyExt as _;
 use quartz_api::Limits;
 use quartz_core::{
     ManualClock, VectorCache,
-    directory::Directory,
+    directory::{Directory, Spawn},
     store::{BoxFuture, MemoryStore},
 };
 use quartz_http::{ApiState, Host, router};
-use quartz_service::{Accounts, Catalogue, Entropy, Ports, RootKey};
+use quartz_service::{
+    Accounts, AtOnce, Catalogue, Entropy, Letter, Mail, PeopleSettings, Ports, RootKey,
+    person::PasswordCost,
+};
 use serde_json::Value;
 use tower::ServiceExt as _;
 
@@ -75,7 +81,47 @@ pub(crate) struct Setup {
     pub(crate) cors_origins: Vec<&'static str>,
     pub(crate) plans: Arc<Catalogue>,
     pub(crate) clock: Arc<ManualClock>,
+    pub(crate) people: PeopleSettings,
+    pub(crate) mail: Option<Arc<LetterBox>>,
 }
+
+/// Mail that nobody sends.
+#[derive(Default)]
+pub(crate) struct LetterBox {
+    letters: Mutex<Vec<Letter>>,
+    come: Condvar,
+}
+
+impl LetterBox {
+    /// The next letter, which may still be on its way.
+    pub(crate) fn next(&self) -> Letter {
+        let letters = self.letters.lock().unwrap();
+        let wait = self
+            .come
+            .wait_timeout_while(letters, LIMIT, |letters| letters.is_empty());
+        let (mut letters, late) = wait.unwrap();
+        assert!(!late.timed_out(), "no letter has come");
+        letters.remove(0)
+    }
+
+    /// The token in the next letter.
+    pub(crate) fn token(&self) -> String {
+        let text = self.next().text;
+        let (_, rest) = text.split_once('#').unwrap();
+        rest.split('\n').next().unwrap().to_owned()
+    }
+}
+
+impl Mail for LetterBox {
+    fn send(&self, letter: Letter) -> BoxFuture<'static, Result<(), String>> {
+        self.letters.lock().unwrap().push(letter);
+        self.come.notify_all();
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
+/// Longer than anything takes that a test waits for.
+const LIMIT: Duration = Duration::from_secs(30);
 
 impl Default for Setup {
     fn default() -> Self {
@@ -85,6 +131,17 @@ impl Default for Setup {
             concurrent_requests: 100,
             cors_origins: Vec::new(),
             clock: Arc::new(ManualClock::new(1_000_000)),
+            people: PeopleSettings {
+                public_url: "https://db.example".into(),
+                // What tests can afford.
+                password_cost: PasswordCost {
+                    memory_kib: 8,
+                    passes: 1,
+                    lanes: 1,
+                },
+                ..PeopleSettings::default()
+            },
+            mail: None,
             // Without limits: what is tested is not to be slowed.
             plans: Arc::new(Catalogue {
                 default: "enterprise".into(),
@@ -137,13 +194,17 @@ impl Api {
         let store = Arc::new(MemoryStore::default());
         let clock = Arc::clone(&setup.clock);
         #[expect(clippy::disallowed_methods, reason = "this host has threads")]
-        let spawn = Arc::new(|future: BoxFuture<'static, ()>| {
+        let spawn: Spawn = Arc::new(|future: BoxFuture<'static, ()>| {
             std::thread::spawn(move || block_on(future));
         });
         let ports = Ports {
             plans: Arc::new(ArcSwap::new(setup.plans)),
             clock: clock.clone(),
             entropy: Arc::new(Counting::default()),
+            people: Arc::new(setup.people),
+            mail: setup.mail.clone().map(|mail| mail as Arc<dyn Mail>),
+            offload: Arc::new(AtOnce),
+            spawn: spawn.clone(),
         };
         let accounts = Accounts::new(store.clone(), ports, RootKey::new(KEY));
         let accounts = block_on(accounts).unwrap();
@@ -188,6 +249,21 @@ impl Api {
             request = request.header(*name, *value);
         }
         self.send(request.body(body.into()).unwrap())
+    }
+
+    /// A request without a key.
+    pub(crate) fn send_from(
+        &self,
+        headers: &[(&str, &str)],
+        method: &str,
+        path: &str,
+        body: &str,
+    ) -> Answer {
+        let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.send(request.body(body.to_owned().into()).unwrap())
     }
 
     pub(crate) fn get(&self, path: &str) -> Answer {

@@ -13,7 +13,8 @@ pub(super) enum Command {
     #[command(after_help = "\
 Examples:
   quartz admin create 'Acme Incorporated'
-  quartz admin create 'Acme Incorporated' --plan pay-as-you-go")]
+  quartz admin create 'Acme Incorporated' --plan pay-as-you-go
+  quartz admin create 'Acme Incorporated' --owner ann@example.com")]
     Create(CreateArgs),
     /// Let nobody into an account; nothing is lost
     #[command(after_help = "Examples:\n  quartz admin suspend a1b2c3d4e5f6 'unpaid since March'")]
@@ -50,6 +51,9 @@ pub(super) struct CreateArgs {
     /// Name of a plan; the catalogue's default one if not given
     #[arg(long)]
     plan: Option<String>,
+    /// E-mail address of somebody to invite as its owner
+    #[arg(long, value_name = "EMAIL")]
+    owner: Option<String>,
     #[command(flatten)]
     connect: Connect,
 }
@@ -145,6 +149,7 @@ async fn create(args: CreateArgs) -> anyhow::Result<()> {
     let new = CreateAccount {
         name: args.name,
         plan: args.plan,
+        owner_email: args.owner,
     };
     let created = args.connect.client()?.create_account(&new).await?;
     if args.connect.json {
@@ -153,7 +158,17 @@ async fn create(args: CreateArgs) -> anyhow::Result<()> {
     output::line(format_args!(
         "account    {}\nowner key  {}\n           shown this once",
         created.account.id, created.key.key
-    ))
+    ))?;
+    if let Some(invitation) = created.invitation {
+        let email = &invitation.invitation.email;
+        output::line(match &invitation.token {
+            Some(token) => {
+                format!("invitation {token}\n           for {email}, who sets a password with it")
+            }
+            None => format!("invitation sent to {email}"),
+        })?;
+    }
+    Ok(())
 }
 
 async fn impersonate(args: ImpersonateArgs) -> anyhow::Result<()> {

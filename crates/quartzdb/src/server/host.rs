@@ -1,13 +1,20 @@
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread::available_parallelism,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::Context;
 use quartz_core::{Clock, directory::Directory, namespace::ListRange, store::BoxFuture};
 use quartz_http::Host;
-use quartz_service::Entropy;
-use tokio::sync::watch;
+use quartz_service::{Entropy, Offload};
+use tokio::{
+    sync::{Semaphore, watch},
+    task::spawn_blocking,
+};
 
 /// The system's clock.
 pub(super) struct SystemClock;
@@ -35,6 +42,34 @@ impl SystemEntropy {
 impl Entropy for SystemEntropy {
     fn fill(&self, bytes: &mut [u8]) {
         getrandom::fill(bytes).expect("the system gives no random numbers");
+    }
+}
+
+/// Hashes passwords on threads of their own, no more at once than there are cores: each takes the memory
+/// that makes guessing dear.
+pub(super) struct OnThreads(Arc<Semaphore>);
+
+impl OnThreads {
+    pub(super) fn new() -> Self {
+        let cores = available_parallelism().map_or(1, usize::from);
+        Self(Arc::new(Semaphore::new(cores)))
+    }
+}
+
+impl Offload for OnThreads {
+    fn run(&self, work: Box<dyn FnOnce() + Send>) -> BoxFuture<'static, ()> {
+        let places = Arc::clone(&self.0);
+        Box::pin(async move {
+            // The semaphore is never closed.
+            let place = places.acquire_owned().await;
+            let done = spawn_blocking(move || {
+                work();
+                drop(place);
+            });
+            if let Err(error) = done.await {
+                tracing::error!(%error, "a password could not be hashed");
+            }
+        })
     }
 }
 

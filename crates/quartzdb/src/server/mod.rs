@@ -7,6 +7,7 @@ mod host;
 mod instrumented;
 mod listener;
 mod log;
+mod mail;
 mod metrics;
 mod reload;
 mod root_key;
@@ -28,7 +29,7 @@ use quartz_core::{
 };
 use quartz_engines::LocalStore;
 use quartz_http::ApiState;
-use quartz_service::{Accounts, Ports, RootKey};
+use quartz_service::{Accounts, PeopleSettings, PersonId, Ports, RootKey};
 use tokio::{
     net::TcpListener,
     sync::watch,
@@ -48,6 +49,9 @@ const MAINTENANCE_PAUSE: Duration = Duration::from_secs(1);
 /// Pause between rounds in which accounts take over what their namespaces have counted. A crash loses
 /// the reads of at most so long.
 const COLLECT_PAUSE: Duration = Duration::from_secs(5);
+
+/// Pause between slices of the people that are looked through for what has ended.
+const SWEEP_PAUSE: Duration = Duration::from_secs(20);
 
 /// A server that runs in this process.
 pub(crate) struct Running {
@@ -97,6 +101,15 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<Running> {
     let store: Arc<dyn Store> = Arc::new(InstrumentedStore(store));
     let (api_key, new_key_file) = root_key::load_or_make(&config.data)?;
 
+    let listener = TcpListener::bind(config.listen).await.with_context(|| {
+        format!(
+            "cannot listen on {}; choose another with --listen",
+            config.listen
+        )
+    })?;
+    let address = listener.local_addr()?;
+    let url = url_of(address);
+
     let spawn: Spawn = Arc::new(|future| drop(tokio::spawn(future)));
     let cache = VectorCache::new(config.vector_cache_bytes);
     let clock = Arc::new(host::SystemClock);
@@ -104,6 +117,14 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<Running> {
         plans: Arc::new(ArcSwap::from_pointee(config.plans.clone())),
         clock: clock.clone(),
         entropy: Arc::new(host::SystemEntropy::new()?),
+        people: Arc::new(PeopleSettings {
+            sign_up: config.sign_up,
+            public_url: config.public_url.clone().unwrap_or_else(|| url.clone()),
+            ..PeopleSettings::default()
+        }),
+        mail: config.mail()?,
+        offload: Arc::new(host::OnThreads::new()),
+        spawn: Arc::clone(&spawn),
     };
     let accounts = Accounts::new(Arc::clone(&store), ports, RootKey::new(&api_key)).await?;
     let directory = Directory::new(store, clock, cache, spawn).await?;
@@ -121,13 +142,6 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<Running> {
     };
     let router = quartz_http::router(state, &config.cors_origins, metrics.router());
 
-    let listener = TcpListener::bind(config.listen).await.with_context(|| {
-        format!(
-            "cannot listen on {}; choose another with --listen",
-            config.listen
-        )
-    })?;
-    let address = listener.local_addr()?;
     let serving = tokio::spawn(listener::serve(
         listener,
         router,
@@ -139,7 +153,6 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<Running> {
     let courier = HttpCourier::new(&config.webhook_networks);
     let deliveries = tokio::spawn(deliveries::run(accounts.clone(), Arc::new(courier)));
     let reloads = tokio::spawn(reload::run(accounts.clone(), config.plans_file.clone())?);
-    let url = url_of(address);
     tracing::info!(%url, data = %config.data.display(), "serving");
     Ok(Running {
         url,
@@ -170,6 +183,7 @@ async fn maintain(directory: Directory, accounts: Accounts) {
         tracing::warn!(%error, "usage could not be taken over at the start");
     }
     let mut collected = Instant::now();
+    let (mut swept, mut sweep_from) = (Instant::now(), None::<PersonId>);
     loop {
         if collected.elapsed() >= COLLECT_PAUSE {
             collected = Instant::now();
@@ -178,6 +192,13 @@ async fn maintain(directory: Directory, accounts: Accounts) {
             }
             if let Err(error) = accounts.flush_denials().await {
                 tracing::warn!(%error, "denials could not be put into the audit log");
+            }
+        }
+        if swept.elapsed() >= SWEEP_PAUSE {
+            swept = Instant::now();
+            match accounts.sweep_people(sweep_from).await {
+                Ok(next) => sweep_from = next,
+                Err(error) => tracing::warn!(%error, "sessions and links could not be swept"),
             }
         }
         accounts.close_idle();

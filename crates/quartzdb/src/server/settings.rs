@@ -3,6 +3,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -12,8 +13,10 @@ use clap::ValueEnum;
 use http::HeaderValue;
 use quartz_api::Limits;
 use quartz_engines::Options;
-use quartz_service::{Catalogue, Network};
+use quartz_service::{Catalogue, Mail, Network};
 use serde::Deserialize;
+
+use super::mail::{Smtp, SmtpUrl};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -25,6 +28,8 @@ The configuration file is TOML; its names are those of the flags with underscore
 the environment, which overrides the file. Limits can be lowered in the file only:
   data = \"/var/lib/quartz\"
   vector_cache = \"4GiB\"
+  smtp_url = \"smtps://user:password@mail.example.com\"
+  mail_from = \"QuartzDB <db@example.com>\"
   [limits]
   value_bytes = 65536";
 
@@ -90,6 +95,24 @@ pub(crate) struct ServeArgs {
         value_delimiter = ','
     )]
     webhook_networks: Option<Vec<String>>,
+    /// Where browsers reach the server, for links in mails; with https:// cookies insist on TLS
+    /// [default: the listening address]
+    #[arg(long, env = "QUARTZ_PUBLIC_URL", value_name = "URL")]
+    public_url: Option<String>,
+    /// Let strangers make accounts of their own; it takes mail
+    #[arg(long, env = "QUARTZ_SIGN_UP", num_args = 0..=1, default_missing_value = "true")]
+    sign_up: Option<bool>,
+    /// Mail server: smtp[s]://[user:password@]host[:port][?tls=required]; without it, no mail is sent
+    #[arg(
+        long,
+        env = "QUARTZ_SMTP_URL",
+        value_name = "URL",
+        hide_env_values = true
+    )]
+    smtp_url: Option<SmtpUrl>,
+    /// Sender of mails, as an address or `Name <address>`
+    #[arg(long, env = "QUARTZ_MAIL_FROM", value_name = "ADDRESS")]
+    mail_from: Option<String>,
     #[arg(skip)]
     limits: Option<Limits>,
 }
@@ -126,6 +149,9 @@ pub(crate) struct Config {
     /// Where they are from.
     pub(crate) plans_file: Option<PathBuf>,
     pub(crate) webhook_networks: Vec<Network>,
+    pub(crate) public_url: Option<String>,
+    pub(crate) sign_up: bool,
+    smtp: Option<(SmtpUrl, String)>,
 }
 
 impl ServeArgs {
@@ -157,6 +183,18 @@ impl ServeArgs {
             parsed.with_context(|| format!("webhook_networks: {text:?}"))
         };
         let webhook_networks = networks.iter().map(network).collect::<Result<_, _>>()?;
+        let public_url = self.public_url.or(file.public_url);
+        let public_url = public_url.map(|url| web_address(&url)).transpose()?;
+        let from = self.mail_from.or(file.mail_from);
+        let smtp = match (self.smtp_url.or(file.smtp_url), from) {
+            (None, _) => None,
+            (Some(url), Some(from)) => Some((url, from)),
+            (Some(_), None) => bail!("--smtp-url needs --mail-from, the sender of the mails"),
+        };
+        let sign_up = self.sign_up.or(file.sign_up).unwrap_or(false);
+        if sign_up && smtp.is_none() {
+            bail!("--sign-up needs --smtp-url: an account is founded by the link in a mail");
+        }
         let origins = self.cors_origins.or(file.cors_origins).unwrap_or_default();
         Ok(Config {
             data: self
@@ -196,11 +234,22 @@ impl ServeArgs {
             plans,
             plans_file,
             webhook_networks,
+            public_url,
+            sign_up,
+            smtp,
         })
     }
 }
 
 impl Config {
+    /// The way to send mail, if there is one.
+    pub(super) fn mail(&self) -> anyhow::Result<Option<Arc<dyn Mail>>> {
+        let Some((url, from)) = &self.smtp else {
+            return Ok(None);
+        };
+        Ok(Some(Arc::new(Smtp::new(url, from)?)))
+    }
+
     /// The default configuration, but for where data are and where to listen.
     pub(crate) fn new(data: PathBuf, listen: SocketAddr) -> anyhow::Result<Self> {
         ServeArgs {
@@ -209,6 +258,20 @@ impl Config {
             ..ServeArgs::default()
         }
         .into_config()
+    }
+}
+
+/// An address without a path, and without a slash at its end.
+fn web_address(url: &str) -> anyhow::Result<String> {
+    let parsed: http::Uri = url
+        .parse()
+        .with_context(|| format!("--public-url: {url:?} is no URL"))?;
+    let is_plain = parsed.path_and_query().is_none_or(|path| path == "/");
+    match (parsed.scheme_str(), parsed.authority()) {
+        (Some(scheme @ ("http" | "https")), Some(host)) if is_plain => {
+            Ok(format!("{scheme}://{host}"))
+        }
+        _ => bail!("--public-url reads https://host, without a path: {url:?}"),
     }
 }
 
@@ -262,5 +325,44 @@ mod tests {
         assert_eq!(config.limits.top_k, 7);
         assert!(args("[limits]\ntop_k = 10001\n").into_config().is_err());
         assert!(args("unknown = 1\n").into_config().is_err());
+    }
+
+    #[test]
+    fn mail_is_whole_or_not_there() {
+        let args = |smtp: Option<&str>, from: Option<&str>, sign_up, url: Option<&str>| ServeArgs {
+            smtp_url: smtp.map(|url| url.parse().unwrap()),
+            mail_from: from.map(str::to_owned),
+            sign_up: Some(sign_up),
+            public_url: url.map(str::to_owned),
+            ..ServeArgs::default()
+        };
+        let (smtp, from) = (Some("smtp://user:secret@localhost"), Some("a@b.c"));
+        let config = args(smtp, from, true, Some("https://db.example/"))
+            .into_config()
+            .unwrap();
+        assert_eq!(config.public_url.as_deref(), Some("https://db.example"));
+        assert!(config.mail().unwrap().is_some());
+        assert!(!format!("{config:?}").contains("secret"));
+        assert!(args(smtp, None, false, None).into_config().is_err());
+        assert!(args(None, None, true, None).into_config().is_err());
+        assert!(
+            args(None, None, false, None)
+                .into_config()
+                .unwrap()
+                .mail()
+                .unwrap()
+                .is_none()
+        );
+        for wrong in [
+            "db.example",
+            "ftp://db.example",
+            "https://db.example/x",
+            "https://",
+        ] {
+            assert!(
+                args(None, None, false, Some(wrong)).into_config().is_err(),
+                "{wrong}"
+            );
+        }
     }
 }

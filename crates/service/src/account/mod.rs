@@ -6,6 +6,7 @@
 
 mod api_keys;
 mod denials;
+mod members;
 mod outbox;
 mod roles;
 mod state;
@@ -24,18 +25,21 @@ use quartz_core::store::{Batch, Durability, Store, StoreError};
 
 pub use self::{
     api_keys::{ApiKey, Issued, KeyChange, NewKey},
+    members::{Invitation, Invited, Member},
     roles::RoleEntry,
     usage::{Balance, UsageLine, UsageQuery},
     webhooks::{Attempt, DeliveryPage, Hook, Message, NewSecret, NewWebhook},
 };
 pub(crate) use self::{state::State, usage::PART};
 use crate::{
-    AccountId, AuditPage, Denial, Grant, Ports, audit,
+    AccountId, AuditPage, Denial, Email, Grant, PersonId, Ports, audit,
     error::{Error, Result},
+    roles::OWNER,
     rows::{
         self,
         audit::Entry,
         delivery::{Datum, Event},
+        member::{self, StoredMember},
         profile::{self, Profile},
     },
     token::Claims,
@@ -67,6 +71,14 @@ pub struct By {
     pub address: Option<IpAddr>,
     /// The request.
     pub request_id: String,
+}
+
+/// What an account is founded with.
+pub(crate) struct Founding<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) plan: &'a str,
+    /// Its first member.
+    pub(crate) owner: Option<&'a Email>,
 }
 
 /// A change that was decided but not committed.
@@ -113,21 +125,30 @@ impl Account {
         id: AccountId,
         store: Arc<dyn Store>,
         ports: Ports,
-        name: &str,
-        plan: &str,
+        new: &Founding<'_>,
         by: Entry,
     ) -> Result<(), StoreError> {
+        let now = ports.clock.now_millis();
         let profile = Profile {
-            name: name.to_owned(),
-            created_at: ports.clock.now_millis(),
-            plan: plan.to_owned(),
+            name: new.name.to_owned(),
+            created_at: now,
+            plan: new.plan.to_owned(),
             suspended: None,
             budget_micros: None,
             pepper: ports.random(),
-            next_key: 1,
+            next_key: 1 + u32::from(new.owner.is_some()),
         };
         let mut batch = Batch::default();
         batch.put(profile::key(), rows::encode(&profile));
+        if let Some(owner) = new.owner {
+            let member = StoredMember {
+                person: PersonId::of(owner),
+                email: owner.as_str().to_owned(),
+                role: OWNER.name.to_owned(),
+                since: now,
+            };
+            batch.put(member::key(1), rows::encode(&member));
+        }
         let _ = audit::append(
             &mut batch,
             audit::head(&*store.snapshot().await?).await?,
@@ -160,6 +181,18 @@ impl Account {
             return Err(Denial::Suspended);
         }
         state.grant(key, self.0.ports.clock.now_millis())
+    }
+
+    /// The grant of a member's session.
+    ///
+    /// # Errors
+    /// [`Denial::Session`] if the person is no member.
+    pub(crate) fn session_grant(&self, person: PersonId) -> Result<Arc<Grant>, Denial> {
+        let state = self.0.state.load();
+        if state.profile.suspended.is_some() {
+            return Err(Denial::Suspended);
+        }
+        state.badge(person).ok_or(Denial::Session)
     }
 
     /// The grant of a scoped token made from a key of this account. Costs the check of a signature.

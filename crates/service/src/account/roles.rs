@@ -86,7 +86,7 @@ impl Account {
     /// Deletes a role.
     ///
     /// # Errors
-    /// [`Error::NotFound`] if there is none, [`Error::Conflict`] while a key has it.
+    /// [`Error::NotFound`] if there is none, [`Error::Conflict`] while a key or a member has it.
     pub async fn delete_role(&self, by: &By, name: &str) -> Result<()> {
         self.change(by, |state| {
             not_built_in(name)?;
@@ -98,6 +98,12 @@ impl Account {
             }
             if let Some((number, _)) = state.keys.iter().find(|(_, key)| key.role == name) {
                 let why = format!("the key {number} has the role {name:?}; revoke it first");
+                return Err(Error::Conflict(why));
+            }
+            let members = state.members.iter().map(|(_, member)| &member.role);
+            let invited = state.invitations.iter().map(|(_, one)| &one.role);
+            if members.chain(invited).any(|role| role == name) {
+                let why = format!("a member, or somebody invited, has the role {name:?}");
                 return Err(Error::Conflict(why));
             }
             let mut batch = Batch::default();

@@ -4,19 +4,23 @@ use quartz_core::{
     store::{Result, Snapshot, Store},
     usage::Usage,
 };
+use serde::de::DeserializeOwned;
 
 use super::{
     usage::{self, Balance},
     webhooks,
 };
 use crate::{
-    AccountId, Catalogue, Denial, Grant, Permission, Permissions, Plan, audit,
+    AccountId, Catalogue, Denial, Grant, Permission, Permissions, PersonId, Plan, audit,
     calendar::month_of,
+    grant::Signed,
     roles,
     rows::{
         self, Kind,
         api_key::StoredKey,
         audit::Head,
+        invitation::StoredInvitation,
+        member::StoredMember,
         profile::{self, Profile},
         role::StoredRole,
         usage::Stock,
@@ -39,6 +43,10 @@ pub(crate) struct State {
     /// Ascending by number. A vector: most accounts have few, and a tree would cost each a node.
     pub(crate) keys: Vec<(u32, Arc<StoredKey>)>,
     pub(crate) roles: BTreeMap<String, Arc<StoredRole>>,
+    /// Ascending by number, like the keys, whose sequence they share.
+    pub(crate) members: Vec<(u32, Arc<StoredMember>)>,
+    /// Ascending by number.
+    pub(crate) invitations: Vec<(u32, Arc<StoredInvitation>)>,
     pub(crate) head: Head,
     /// The plan, as the catalogue had it when the state was read.
     pub(crate) plan: Plan,
@@ -55,6 +63,8 @@ pub(crate) struct State {
     pub(crate) tenant: Arc<Tenant>,
     /// Ascending by hash.
     doors: Vec<Door>,
+    /// What members may do, ascending by person.
+    badges: Vec<(PersonId, Arc<Grant>)>,
 }
 
 /// What a key text opens.
@@ -93,12 +103,15 @@ impl State {
                 .map(|before| Arc::clone(&before.tenant))
                 .unwrap_or_default(),
             profile,
-            keys: keys(&*snapshot).await?,
+            keys: numbered(&*snapshot, Kind::ApiKey).await?,
             roles: custom_roles(&*snapshot).await?,
+            members: numbered(&*snapshot, Kind::Member).await?,
+            invitations: numbered(&*snapshot, Kind::Invitation).await?,
             head: audit::head(&*snapshot).await?,
             doors: before
                 .map(|before| before.doors.clone())
                 .unwrap_or_default(),
+            badges: Vec::new(),
         };
         state.hang_doors();
         Ok(Some(state))
@@ -205,6 +218,7 @@ impl State {
         Ok(Arc::new(Grant {
             account: self.id,
             key: claims.key,
+            member: None,
             role: of_key.role.clone(),
             permissions: of_key.permissions.and(TOKEN_PERMISSIONS),
             prefixes: of_key.prefixes.clone(),
@@ -217,7 +231,7 @@ impl State {
         }))
     }
 
-    /// Makes the grants anew after keys or roles have changed; what is known of their use is kept.
+    /// Makes the grants anew after keys, members or roles have changed; what is known of their use is kept.
     pub(crate) fn hang_doors(&mut self) {
         let before = std::mem::take(&mut self.doors);
         let used = |number: u32| {
@@ -229,6 +243,7 @@ impl State {
             let grant = Arc::new(Grant {
                 account: self.id,
                 key: *number,
+                member: None,
                 role: key.role.clone(),
                 permissions: self.permissions(&key.role).unwrap_or_default(),
                 prefixes: key.prefixes.clone(),
@@ -254,6 +269,32 @@ impl State {
         }
         doors.sort_unstable_by_key(|door| door.hash);
         self.doors = doors;
+        let badge = |(number, member): &(u32, Arc<StoredMember>)| {
+            let grant = Grant {
+                account: self.id,
+                key: *number,
+                member: Some(Signed {
+                    person: member.person,
+                    email: member.email.clone(),
+                }),
+                role: member.role.clone(),
+                permissions: self.permissions(&member.role).unwrap_or_default(),
+                tenant: Arc::clone(&self.tenant),
+                ..Grant::nothing()
+            };
+            (member.person, Arc::new(grant))
+        };
+        let mut badges: Vec<_> = self.members.iter().map(badge).collect();
+        badges.sort_unstable_by_key(|(person, _)| *person);
+        self.badges = badges;
+    }
+
+    /// What a person may do here, if they are a member.
+    pub(crate) fn badge(&self, person: PersonId) -> Option<Arc<Grant>> {
+        let found = self
+            .badges
+            .binary_search_by_key(&person, |(person, _)| *person);
+        found.ok().map(|at| Arc::clone(&self.badges[at].1))
     }
 
     /// When a key was last used.
@@ -263,12 +304,15 @@ impl State {
     }
 }
 
-async fn keys(snapshot: &dyn Snapshot) -> Result<Vec<(u32, Arc<StoredKey>)>> {
-    let mut keys = Vec::new();
-    for (key, stored) in rows::all(snapshot, Kind::ApiKey).await? {
-        keys.push((u32::from_be_bytes(rows::number(&key)?), Arc::new(stored)));
+async fn numbered<T: DeserializeOwned>(
+    snapshot: &dyn Snapshot,
+    kind: Kind,
+) -> Result<Vec<(u32, Arc<T>)>> {
+    let mut list = Vec::new();
+    for (key, stored) in rows::all(snapshot, kind).await? {
+        list.push((u32::from_be_bytes(rows::number(&key)?), Arc::new(stored)));
     }
-    Ok(keys)
+    Ok(list)
 }
 
 async fn custom_roles(snapshot: &dyn Snapshot) -> Result<BTreeMap<String, Arc<StoredRole>>> {

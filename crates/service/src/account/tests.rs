@@ -1,30 +1,13 @@
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use futures::executor::block_on;
 use quartz_core::{ManualClock, store::MemoryStore};
 
 use super::*;
 use crate::{
-    Accounts, Admission, Credential, Entropy, Gatekeeper, Knock, NewAccount, Permission, RootKey,
+    Accounts, Admission, Credential, Gatekeeper, Knock, NewAccount, Permission, RootKey,
     roles::{DEVELOPER, READER},
     rows::{audit::Head, role::StoredRole},
-    verify_chain,
+    testing, verify_chain,
 };
-
-/// Numbers that never come twice.
-#[derive(Default)]
-struct Counting(AtomicU64);
-
-impl Entropy for Counting {
-    fn fill(&self, bytes: &mut [u8]) {
-        let number = self.0.fetch_add(1, Ordering::Relaxed);
-        let mut hasher = blake3::Hasher::new();
-        hasher
-            .update(&number.to_be_bytes())
-            .finalize_xof()
-            .fill(bytes);
-    }
-}
 
 pub(super) struct World {
     pub(super) store: Arc<MemoryStore>,
@@ -51,7 +34,7 @@ impl World {
     pub(super) fn account(&self) -> (Account, By) {
         let new = NewAccount {
             name: "Acme".into(),
-            plan: None,
+            ..NewAccount::default()
         };
         let account = block_on(self.accounts.create(&self.root(), new)).unwrap();
         let owner = block_on(account.create_key(&self.root(), key("owner"))).unwrap();
@@ -76,11 +59,7 @@ impl World {
 }
 
 pub(super) fn open(store: &Arc<MemoryStore>, clock: &Arc<ManualClock>) -> Accounts {
-    let ports = Ports {
-        plans: Arc::default(),
-        clock: clock.clone(),
-        entropy: Arc::new(Counting::default()),
-    };
+    let (ports, _) = testing::ports(clock.clone());
     block_on(Accounts::new(store.clone(), ports, RootKey::new("root"))).unwrap()
 }
 

@@ -14,16 +14,31 @@
 //! | `Usage` | hour, creation of the namespace, API key, namespace | what was used |
 //! | `Month` | month | what was used in all |
 //! | `Stock` | namespace | what it holds |
+//! | `Member` | number | a person in the account |
+//! | `Invitation` | number | somebody who may become one |
 //! | `Webhook` | number | where events are sent |
 //! | `Outbox` | - | what is next, what was announced |
 //! | `Delivery` | webhook, event | an event on its way, or what became of it |
 //! | `Due` | time, webhook, event | when it is to be tried |
+//!
+//! Every kind of row of a person, who has keys of their own:
+//!
+//! | kind | key after the kind byte | value |
+//! |---|---|---|
+//! | `Person` | - | who it is; without it there is no such person |
+//! | `Session` | hash of the cookie | where they are signed in |
+//! | `Link` | hash of the token | what a link in a mail is good for |
 
 pub mod api_key;
 pub mod audit;
 pub mod delivery;
+pub mod invitation;
+pub(crate) mod link;
+pub mod member;
+pub mod person;
 pub mod profile;
 pub mod role;
+pub mod session;
 pub mod usage;
 pub mod webhook;
 
@@ -35,11 +50,13 @@ const LAYOUT: u8 = 1;
 
 /// Start of the rows of all accounts in a store that they share with namespaces.
 pub const ACCOUNTS: &[u8] = &[2];
+/// Start of the rows of all people in the same store.
+pub const PEOPLE: &[u8] = &[3];
 
-/// The first byte of an account's keys.
+/// The first byte of an account's keys, and of a person's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-#[expect(missing_docs, reason = "described in the table above")]
+#[expect(missing_docs, reason = "described in the tables above")]
 pub enum Kind {
     Profile = 0x01,
     ApiKey = 0x02,
@@ -49,6 +66,11 @@ pub enum Kind {
     Usage = 0x06,
     Month = 0x07,
     Stock = 0x08,
+    Member = 0x10,
+    Invitation = 0x11,
+    Person = 0x20,
+    Session = 0x21,
+    Link = 0x22,
     Webhook = 0x30,
     Outbox = 0x31,
     Delivery = 0x32,

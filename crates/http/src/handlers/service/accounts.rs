@@ -6,7 +6,7 @@ use quartz_service::{
     Account, AccountId, Namespaces, NewAccount, NewKey, Permission, roles::OWNER,
 };
 
-use super::{api_keys::issued_to_wire, check_label, check_text};
+use super::{api_keys::issued_to_wire, check_label, check_text, invitations::invite, parse_email};
 use crate::{
     auth::Caller,
     cursor::List,
@@ -63,7 +63,8 @@ pub(crate) async fn list_accounts(
 
 /// Create an account
 ///
-/// With a key of its owner, whose text is shown this once. For operators of the server.
+/// With a key of its owner, whose text is shown this once, and an invitation of an owner, if `owner_email`
+/// is given. For operators of the server.
 #[utoipa::path(
     post,
     path = "/v1/accounts",
@@ -78,10 +79,14 @@ pub(crate) async fn create_account(
     Json { value: request, .. }: Json<CreateAccount>,
 ) -> Result<Reply> {
     check_label("name", &request.name, "label_bytes", app.limits.label_bytes)?;
+    let owner = request.owner_email.as_deref();
+    let owner = owner.map(|email| parse_email("owner_email", email, &app.limits));
+    let owner = owner.transpose()?;
     let by = caller.by();
     let new = NewAccount {
         name: request.name,
         plan: request.plan,
+        owner: None,
     };
     let account = app.accounts.create(&by, new).await.map_err(from_service)?;
     let key = NewKey {
@@ -93,9 +98,14 @@ pub(crate) async fn create_account(
         requests_per_second: None,
     };
     let issued = account.create_key(&by, key).await.map_err(from_service)?;
+    let invitation = match owner {
+        None => None,
+        Some(email) => Some(invite(&app, &account, &by, &email, OWNER.name).await?),
+    };
     let created = CreatedAccount {
         account: to_wire(&account),
         key: issued_to_wire(issued),
+        invitation,
     };
     Ok(Reply::json(&created)?.status(StatusCode::CREATED))
 }
@@ -167,7 +177,7 @@ pub(crate) async fn update_account(
 
 /// Close an account
 ///
-/// Erases everything: namespaces, keys, usage, the audit log. Export first what you want to keep.
+/// Erases everything: namespaces, keys, usage, the audit log, and the people who are in no other account. Export first what you want to keep.
 #[utoipa::path(
     delete,
     path = "/v1/accounts/{account}",

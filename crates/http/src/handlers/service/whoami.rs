@@ -19,7 +19,8 @@ pub(crate) async fn whoami(caller: Caller) -> Result<Reply> {
     let grant = &caller.grant;
     Reply::json(&Whoami {
         account: grant.account.to_string(),
-        key: Some(grant.key).filter(|key| *key != 0),
+        key: Some(grant.key).filter(|key| *key != 0 && grant.member.is_none()),
+        member: grant.member.as_ref().map(|member| member.email.clone()),
         role: grant.role.clone(),
         permissions: permissions_to_wire(grant.permissions),
         prefixes: grant.prefixes.clone(),

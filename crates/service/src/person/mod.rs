@@ -1,0 +1,70 @@
+//! People: an e-mail address, a password, a second factor, sessions at browsers.
+//!
+//! A person is an actor with a key range of their own, found by their address, and a member of one or more
+//! accounts, which say what they may do there ([`Account::members`](crate::Account::members)). Whoever is
+//! a member of no account any more is erased.
+//!
+//! Whether there is a person with an address is never told to a stranger: what would tell is done after
+//! the answer, and the answer goes to the address by mail.
+
+mod actor;
+mod email;
+mod id;
+pub(crate) mod invitation_text;
+mod letters;
+mod membership;
+mod password;
+mod registry;
+mod reset;
+mod second_factor;
+mod secret;
+mod session;
+mod settings;
+mod sign_in;
+mod sign_up;
+mod turnstile;
+
+use core::net::IpAddr;
+use std::sync::Arc;
+
+pub use self::{
+    email::Email,
+    id::PersonId,
+    password::{PasswordCost, StoredPassword},
+    second_factor::Enrolment,
+    secret::{SESSION_PREFIX, csrf_holds},
+    session::{Membership, SessionInfo},
+    settings::PeopleSettings,
+    sign_in::SignIn,
+    sign_up::SignUp,
+};
+pub(crate) use self::{
+    registry::Registry,
+    turnstile::{Attempt, Turnstile},
+};
+use crate::{By, Grant};
+
+/// Where a request comes from that nobody is signed in for.
+#[derive(Clone, Debug)]
+pub struct Visitor {
+    /// The address, if the host knows.
+    pub address: Option<IpAddr>,
+    /// The request.
+    pub request_id: String,
+    /// The time in microseconds, since any moment, never going back.
+    pub now_micros: u64,
+}
+
+impl Visitor {
+    /// The visitor, once it is known who it is.
+    fn by(&self, grant: Arc<Grant>) -> By {
+        By {
+            grant,
+            address: self.address,
+            request_id: self.request_id.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,316 @@
+//! Sessions: a person who is signed in at a browser, in one account.
+
+use core::net::IpAddr;
+use std::sync::Arc;
+
+use quartz_core::store::Durability;
+
+use super::{
+    Visitor,
+    actor::{Draft, Person},
+    secret::{self, SESSION_PREFIX, Secret, csrf_holds, csrf_token},
+};
+use crate::{
+    AccountId, Accounts, Admission, Denial, Grant,
+    error::{Error, Result},
+    rows::session::StoredSession,
+};
+
+/// How exactly it is noted when a session was used.
+const SEEN_MILLIS: u64 = 5 * 60 * 1000;
+
+/// A session as it is shown to its person.
+#[derive(Clone, Debug)]
+pub struct SessionInfo {
+    /// Their address.
+    pub email: String,
+    /// The account that the session acts in.
+    pub account: AccountId,
+    /// What the person may do there.
+    pub grant: Arc<Grant>,
+    /// What requests that change something must carry.
+    pub csrf_token: String,
+    /// When it ends, even if it is used.
+    pub ends_at: u64,
+    /// Whether the person has a second factor.
+    pub second_factor: bool,
+    /// Every account of the person.
+    pub memberships: Vec<Membership>,
+}
+
+/// An account that a person is a member of.
+#[derive(Clone, Debug)]
+pub struct Membership {
+    /// Its id.
+    pub account: AccountId,
+    /// What it is called.
+    pub name: String,
+    /// The person's role.
+    pub role: String,
+}
+
+impl Accounts {
+    /// Lets a session in.
+    pub(crate) fn admit_session(
+        &self,
+        cookie: &str,
+        csrf: Option<&str>,
+        address: Option<IpAddr>,
+    ) -> Admission {
+        let Some(secret) = secret::parse(SESSION_PREFIX, cookie) else {
+            return Admission::Ready(Err(Denial::Session));
+        };
+        if csrf.is_some_and(|token| !csrf_holds(cookie, token)) {
+            return Admission::Ready(Err(Denial::Csrf));
+        }
+        if let Some(person) = self.people().opened(secret.person)
+            && !person.is_uncertain()
+        {
+            match self.session_of(&person, &secret.hash) {
+                Err(denial) => return Admission::Ready(Err(denial)),
+                Ok(session) => {
+                    if let Some(account) = self.opened(session.account)
+                        && !account.is_uncertain()
+                        && self.is_noted(&session)
+                    {
+                        let grant = account.session_grant(person.id());
+                        return Admission::Ready(self.checked(grant, address));
+                    }
+                }
+            }
+        }
+        let accounts = self.clone();
+        Admission::Pending(Box::pin(async move {
+            let denied = |error| match error {
+                Error::Store(error) => Denial::Store(error),
+                _ => Denial::Session,
+            };
+            let (person, session) = accounts.session(&secret).await.map_err(denied)?;
+            if !accounts.is_noted(&session) {
+                accounts.note_use(&person, &secret).await.map_err(denied)?;
+            }
+            let account = accounts
+                .open(session.account)
+                .await
+                .map_err(Denial::Store)?;
+            let account = account.ok_or(Denial::Session)?;
+            if account.is_uncertain() {
+                account.refresh().await.map_err(Denial::Store)?;
+            }
+            let grant = account.session_grant(person.id());
+            accounts.checked(grant, address)
+        }))
+    }
+
+    /// The session of a secret and its person.
+    async fn session(&self, secret: &Secret) -> Result<(Person, StoredSession)> {
+        let person = self.people().open_existing(secret.person).await?;
+        let person = person.ok_or(Error::Session)?;
+        if person.is_uncertain() {
+            person.change(self.now_millis(), |_| Ok(())).await?;
+        }
+        let session = self.session_of(&person, &secret.hash);
+        let session = session.map_err(|_| Error::Session)?;
+        Ok((person, session))
+    }
+
+    fn session_of(&self, person: &Person, hash: &[u8; 32]) -> Result<StoredSession, Denial> {
+        let state = person.state();
+        let session = state.session(hash).ok_or(Denial::Session)?;
+        let (now, settings) = (self.now_millis(), &self.ports().people);
+        let is_over = now
+            >= session
+                .created_at
+                .saturating_add(settings.session_life_millis)
+            || now >= session.seen_at.saturating_add(settings.session_idle_millis);
+        match is_over {
+            true => Err(Denial::Session),
+            false => Ok(session.clone()),
+        }
+    }
+
+    fn is_noted(&self, session: &StoredSession) -> bool {
+        self.now_millis() < session.seen_at.saturating_add(SEEN_MILLIS)
+    }
+
+    async fn note_use(&self, person: &Person, secret: &Secret) -> Result<()> {
+        let now = self.now_millis();
+        // What a crash forgets ends a session some minutes early.
+        let noted = person.change_with(now, Durability::Memory, |draft| {
+            let session = draft.state.session(&secret.hash).ok_or(Error::Session)?;
+            let session = StoredSession {
+                seen_at: now,
+                ..session.clone()
+            };
+            draft.put_session(secret.hash, session);
+            Ok(())
+        });
+        noted.await
+    }
+
+    /// Begins a session in the commit of `edit`, in place of the one that the browser had.
+    pub(super) async fn begin(
+        &self,
+        person: &Person,
+        account: AccountId,
+        visitor: &Visitor,
+        former: Option<&str>,
+        edit: impl FnOnce(&mut Draft) -> Result<()>,
+    ) -> Result<String> {
+        let since = self.now_millis();
+        self.begin_since(since, person, account, visitor, former, edit)
+            .await
+    }
+
+    /// As [`begin`](Self::begin), for somebody who has signed in before.
+    async fn begin_since(
+        &self,
+        since: u64,
+        person: &Person,
+        account: AccountId,
+        visitor: &Visitor,
+        former: Option<&str>,
+        edit: impl FnOnce(&mut Draft) -> Result<()>,
+    ) -> Result<String> {
+        let now = self.now_millis();
+        let cookie = secret::make(SESSION_PREFIX, person.id(), self.ports().random());
+        let hash = blake3::hash(cookie.as_bytes()).into();
+        let former = former.and_then(|former| secret::parse(SESSION_PREFIX, former));
+        let session = StoredSession {
+            account,
+            created_at: since,
+            seen_at: now,
+            address: visitor.address.map(|a| a.to_string()).unwrap_or_default(),
+        };
+        let begun = person.change(now, |draft| {
+            edit(draft)?;
+            if let Some(former) = &former {
+                draft.end_session(&former.hash);
+            }
+            draft.put_session(hash, session);
+            Ok(())
+        });
+        begun.await?;
+        // The browser may have been somebody else's.
+        if let Some(former) = former.filter(|former| former.person != person.id()) {
+            self.end(&former).await?;
+        }
+        let opened = self.open(account).await?;
+        if let Some(account) = opened
+            && let Some(grant) = account.badge(person.id())
+        {
+            account
+                .record(&visitor.by(grant), "session.create", "")
+                .await?;
+        }
+        Ok(cookie)
+    }
+
+    async fn end(&self, secret: &Secret) -> Result<()> {
+        let Some(person) = self.people().open_existing(secret.person).await? else {
+            return Ok(());
+        };
+        let ended = person.change(self.now_millis(), |draft| {
+            draft.end_session(&secret.hash);
+            Ok(())
+        });
+        ended.await
+    }
+
+    /// What a session is.
+    ///
+    /// # Errors
+    /// [`Error::Session`] if it is over.
+    pub async fn session_info(&self, cookie: &str) -> Result<SessionInfo> {
+        let secret = secret::parse(SESSION_PREFIX, cookie).ok_or(Error::Session)?;
+        let (person, session) = self.session(&secret).await?;
+        let state = person.state();
+        let stored = state.person.as_ref().ok_or(Error::Session)?;
+        let mut memberships = Vec::new();
+        let mut grant = None;
+        for &id in &stored.accounts {
+            let Some(account) = self.open(id).await? else {
+                continue;
+            };
+            let Some(badge) = account.badge(person.id()) else {
+                continue;
+            };
+            memberships.push(Membership {
+                account: id,
+                name: account.profile().name,
+                role: badge.role.clone(),
+            });
+            if id == session.account {
+                grant = Some(badge);
+            }
+        }
+        let life = self.ports().people.session_life_millis;
+        Ok(SessionInfo {
+            email: stored.email.clone(),
+            account: session.account,
+            grant: grant.ok_or(Error::Session)?,
+            csrf_token: csrf_token(cookie),
+            ends_at: session.created_at.saturating_add(life),
+            second_factor: stored.totp.as_ref().is_some_and(|totp| totp.confirmed),
+            memberships,
+        })
+    }
+
+    /// Goes over to another account of the person; the session gets another cookie.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if the person is no member of it, [`Error::Session`].
+    pub async fn switch(
+        &self,
+        visitor: &Visitor,
+        cookie: &str,
+        account: AccountId,
+    ) -> Result<(String, SessionInfo)> {
+        let secret = secret::parse(SESSION_PREFIX, cookie).ok_or(Error::Session)?;
+        let (person, session) = self.session(&secret).await?;
+        let state = person.state();
+        let stored = state.person.as_ref().ok_or(Error::Session)?;
+        let account = self.choose(stored, Some(account)).await?;
+        // It lives no longer than the login allows.
+        let (since, former) = (session.created_at, Some(cookie));
+        let next = self.begin_since(since, &person, account, visitor, former, |draft| {
+            let is_there = draft.state.session(&secret.hash).is_some();
+            is_there.then_some(()).ok_or(Error::Session)
+        });
+        let next = next.await?;
+        let info = self.session_info(&next).await?;
+        Ok((next, info))
+    }
+
+    /// Ends a session.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn sign_out(&self, cookie: &str) -> Result<()> {
+        match secret::parse(SESSION_PREFIX, cookie) {
+            Some(secret) => self.end(&secret).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Ends every session of the person whose session it is.
+    ///
+    /// # Errors
+    /// [`Error::Session`] if it is over.
+    pub async fn sign_out_everywhere(&self, cookie: &str) -> Result<()> {
+        let secret = secret::parse(SESSION_PREFIX, cookie).ok_or(Error::Session)?;
+        let (person, _) = self.session(&secret).await?;
+        let ended = person.change(self.now_millis(), |draft| {
+            draft.end_sessions(|_, _| true);
+            Ok(())
+        });
+        ended.await
+    }
+
+    /// The person whose session it is, and the session's hash.
+    pub(super) async fn signed_in(&self, cookie: &str) -> Result<(Person, [u8; 32])> {
+        let secret = secret::parse(SESSION_PREFIX, cookie).ok_or(Error::Session)?;
+        let (person, _) = self.session(&secret).await?;
+        Ok((person, secret.hash))
+    }
+}
