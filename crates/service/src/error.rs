@@ -37,7 +37,10 @@ pub enum Error {
     #[error("sign-up is closed here: ask the operator, or a member of an account, to invite you")]
     SignUpClosed,
     /// There is no way to send mail.
-    #[error("this server sends no mail, so it cannot do that")]
+    #[error(
+        "this server sends no mail, so it cannot do that; its operator sets QUARTZ_SMTP_URL, on \
+         Cloudflare QUARTZ_MAIL_URL"
+    )]
     NoMail,
     /// Not this address with this password.
     #[error("the e-mail address or the password is wrong")]

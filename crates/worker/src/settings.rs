@@ -31,21 +31,16 @@ impl Settings {
             JsError::new("QUARTZ_ROOT_KEY is not set; run `wrangler secret put QUARTZ_ROOT_KEY`")
         })?;
         let set = |name: &str| text(name).filter(|value| !value.is_empty());
-        let mail = match (
-            set("QUARTZ_MAIL_URL"),
-            set("QUARTZ_MAIL_KEY"),
-            set("QUARTZ_MAIL_FROM"),
-        ) {
-            (None, ..) => None,
-            (Some(url), Some(key), Some(from)) => Some(HttpMail { url, key, from }),
-            _ => {
-                let missing = "QUARTZ_MAIL_URL needs QUARTZ_MAIL_KEY and QUARTZ_MAIL_FROM";
-                return Err(JsError::new(missing));
-            }
-        };
+        let mail = mail(set)?;
         let public_url = set("QUARTZ_PUBLIC_URL").unwrap_or_default();
+        let sign_up = set("QUARTZ_SIGN_UP").as_deref() == Some("true");
+        if sign_up && mail.is_none() {
+            let why =
+                "QUARTZ_SIGN_UP needs QUARTZ_MAIL_URL: an account is founded by the link in a mail";
+            return Err(JsError::new(why));
+        }
         let people = PeopleSettings {
-            sign_up: set("QUARTZ_SIGN_UP").as_deref() == Some("true"),
+            sign_up,
             public_url: public_url.trim_end_matches('/').to_owned(),
             password_cost: PasswordCost::EDGE,
             ..PeopleSettings::default()
@@ -65,4 +60,22 @@ impl Settings {
             mail,
         })
     }
+}
+
+/// The way to send mail, if there is one.
+fn mail(set: impl Fn(&str) -> Option<String>) -> Result<Option<HttpMail>, JsError> {
+    let Some(url) = set("QUARTZ_MAIL_URL") else {
+        return Ok(None);
+    };
+    let needed = |name: &str| {
+        let missing = || JsError::new(&format!("QUARTZ_MAIL_URL needs {name}, which is not set"));
+        set(name).ok_or_else(missing)
+    };
+    // Every mail leads there.
+    needed("QUARTZ_PUBLIC_URL")?;
+    Ok(Some(HttpMail {
+        url,
+        key: needed("QUARTZ_MAIL_KEY")?,
+        from: needed("QUARTZ_MAIL_FROM")?,
+    }))
 }
