@@ -1,5 +1,7 @@
 // Faults and restarts on the real runtime: node --test edge.test.mjs
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:http";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -7,16 +9,39 @@ import { Miniflare, options } from "./worker.mjs";
 
 const KEY = "qz_root_of_a_test";
 const { EDGE_WORKER: worker, EDGE_SCRATCH: scratch } = process.env;
-const settings = options({ worker, data: join(scratch, "data"), key: KEY, entry: "entry.test.js" });
-// What the runtime says about faults that are asked for is not for those who run the tests.
-const quiet = { ...settings, handleRuntimeStdio: (out, err) => void (out.resume(), err.resume()) };
+const mails = [];
+let mailApi;
+let quiet;
 let miniflare;
 
-before(() => {
+// Takes mail as the API of a mail service does.
+async function takeMail(request, response) {
+  const pieces = await request.toArray();
+  mails.push({ ...JSON.parse(Buffer.concat(pieces)), key: request.headers.authorization });
+  response.end("{}");
+}
+
+before(async () => {
+  mailApi = createServer(takeMail).listen(0, "127.0.0.1");
+  await once(mailApi, "listening");
+  const vars = {
+    QUARTZ_PUBLIC_URL: "https://db.example",
+    QUARTZ_SIGN_UP: "true",
+    QUARTZ_MAIL_URL: `http://127.0.0.1:${mailApi.address().port}/emails`,
+    QUARTZ_MAIL_FROM: "QuartzDB <db@example.com>",
+    QUARTZ_MAIL_KEY: "key of the mail service",
+  };
+  const data = join(scratch, "data");
+  const settings = options({ worker, data, key: KEY, vars, entry: "entry.test.js" });
+  // What the runtime says about faults that are asked for is not for those who run the tests.
+  quiet = { ...settings, handleRuntimeStdio: (out, err) => void (out.resume(), err.resume()) };
   miniflare = new Miniflare(quiet);
-  return miniflare.ready;
+  await miniflare.ready;
 });
-after(() => miniflare.dispose());
+after(async () => {
+  await miniflare.dispose();
+  mailApi.close();
+});
 
 function call(method, path, body, headers = {}) {
   const authorization = `Bearer ${KEY}`;
@@ -215,4 +240,74 @@ test("a namespace that is only looked at keeps nothing", async () => {
   assert.equal((await call("GET", "/v1/namespaces/nowhere")).status, 404);
   assert.equal((await call("GET", "/v1/namespaces/nowhere/kv/a")).status, 404);
   assert.equal(await (await inside("nowhere", "/test/rows")).json(), 0);
+});
+
+// The token of the next mail, which is to somebody and about something.
+async function token(to, subject) {
+  await until(`a mail to ${to}`, () => mails.length > 0);
+  const mail = mails.shift();
+  assert.deepEqual(
+    [mail.to, mail.from, mail.subject, mail.key],
+    [[to], "QuartzDB <db@example.com>", subject, "Bearer key of the mail service"],
+  );
+  return mail.text.match(/https:\/\/db\.example\/console\/\w+#(\S+)/)?.[1];
+}
+
+// A request without a key.
+function open(method, path, body, headers = {}) {
+  const init = { method, headers: { "content-type": "application/json", ...headers } };
+  if (body !== undefined) init.body = JSON.stringify(body);
+  return miniflare.dispatchFetch(`http://localhost${path}`, init);
+}
+
+async function session(answer) {
+  assert.equal(answer.status, 200);
+  const set = answer.headers.get("set-cookie");
+  assert.match(set, /^__Host-quartz_session=qzs_[^;]+; Path=\/;.*HttpOnly; SameSite=Lax; Secure$/);
+  return { cookie: set.split(";")[0], "quartz-csrf": (await answer.json()).csrf_token };
+}
+
+test("a stranger signs up, and sets a new password, by the links in mails", async () => {
+  const email = "ann@example.com";
+  const password = "correct horse battery";
+  const wanted = { email, password, account_name: "Acme" };
+  assert.equal((await open("POST", "/v1/auth/sign-up", wanted)).status, 202);
+  const confirmed = { token: await token(email, "Confirm your e-mail address"), password };
+  const first = await session(await open("POST", "/v1/auth/verify", confirmed));
+  const put = (headers) => open("PUT", "/v1/namespaces/of-a-person/kv/a", "x", headers);
+  assert.equal((await put(first)).status, 201);
+  const forged = await put({ cookie: first.cookie });
+  assert.deepEqual([forged.status, (await forged.json()).code], [403, "csrf_token_invalid"]);
+  await restart();
+  const whoami = await (await open("GET", "/v1/whoami", undefined, first)).json();
+  assert.deepEqual([whoami.member, whoami.role], [email, "owner"]);
+
+  assert.equal((await open("POST", "/v1/auth/reset", { email })).status, 202);
+  const renewed = { token: await token(email, "Set a new password"), password: "staple of a horse" };
+  assert.equal((await open("POST", "/v1/auth/password", renewed)).status, 204);
+  await token(email, "Your password was changed");
+  const login = { email, password: renewed.password };
+  const second = await session(await open("POST", "/v1/auth/login", login));
+  assert.equal((await open("GET", "/v1/auth/session", undefined, first)).status, 401);
+  assert.equal((await open("GET", "/v1/auth/session", undefined, second)).status, 200);
+  const before = await open("POST", "/v1/auth/login", { email, password });
+  assert.equal((await before.json()).code, "credentials_invalid");
+  assert.deepEqual(mails, []);
+});
+
+test("a setting that is missing is named in the log", async () => {
+  let said = "";
+  const hear = (stream) => stream.on("data", (piece) => (said += piece));
+  const { defaultPersistRoot, durableObjectsPersist, ...settings } = quiet;
+  const bindings = { ...settings.bindings, QUARTZ_MAIL_KEY: "" };
+  const handleRuntimeStdio = (out, err) => void (hear(out), hear(err));
+  const other = new Miniflare({ ...settings, bindings, handleRuntimeStdio });
+  try {
+    const answer = await other.dispatchFetch("http://localhost/v1/auth/methods");
+    assert.deepEqual([answer.status, (await answer.json()).code], [500, "internal"]);
+    const missing = "QUARTZ_MAIL_URL needs QUARTZ_MAIL_KEY, which is not set";
+    await until("the message", () => said.includes(missing));
+  } finally {
+    await other.dispose();
+  }
 });

@@ -7,8 +7,9 @@ export const { Log, LogLevel, Miniflare } = require("miniflare");
 
 const FILES = ["entry.js", "quartz.js", "quartz_bg.wasm"];
 
-// `entry` is what the platform calls; `data` is where objects live on after the end.
-export function options({ worker, data, port = 0, key, entry = "entry.js" }) {
+// `entry` is what the platform calls; `data` is where objects live on after the end; `vars` are further
+// variables and secrets.
+export function options({ worker, data, port = 0, key, vars, entry = "entry.js" }) {
   const files = entry === FILES[0] ? FILES : [entry, ...FILES];
   return {
     log: new Log(LogLevel.WARN),
@@ -26,7 +27,7 @@ export function options({ worker, data, port = 0, key, entry = "entry.js" }) {
       CATALOGS: { className: "Catalog", useSQLite: true },
     },
     analyticsEngineDatasets: { ANALYTICS: { dataset: "requests" } },
-    bindings: { QUARTZ_ROOT_KEY: key },
+    bindings: { QUARTZ_ROOT_KEY: key, ...vars },
     ...(data && { defaultPersistRoot: data, durableObjectsPersist: true }),
   };
 }
