@@ -24,6 +24,7 @@ mod filter;
 pub mod fuzzing;
 mod handlers;
 mod middleware;
+mod names;
 mod openapi;
 mod partition;
 mod placement;

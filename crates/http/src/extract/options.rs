@@ -1,14 +1,15 @@
 //! Headers that say how to read or write.
 
 use axum::extract::FromRequestParts;
-use http::{HeaderMap, request::Parts};
-use quartz_api::{DURABILITY, ErrorCode, IDEMPOTENCY_KEY, MIN_VERSION};
+use http::{HeaderMap, HeaderName, request::Parts};
+use quartz_api::ErrorCode;
 use quartz_core::{
     namespace::{Change, Idempotency, View, Write},
     store::Durability,
 };
 
 use crate::{
+    names,
     problem::{Failure, Result},
     state::app,
 };
@@ -23,7 +24,7 @@ impl<S: Send + Sync> FromRequestParts<S> for ReadOptions {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
-        let min_version = match text(&parts.headers, MIN_VERSION)? {
+        let min_version = match text(&parts.headers, &names::MIN_VERSION)? {
             None => 0,
             // Versions stay below 2^63, which is what most languages can count to.
             Some(text) => text
@@ -32,7 +33,7 @@ impl<S: Send + Sync> FromRequestParts<S> for ReadOptions {
                 .filter(|version| *version <= i64::MAX as u64)
                 .ok_or_else(|| {
                     Failure::invalid("Quartz-Min-Version must be a whole number below 2^63")
-                        .at(MIN_VERSION)
+                        .at(names::MIN_VERSION.as_str())
                 })?,
         };
         Ok(Self { min_version })
@@ -74,16 +75,15 @@ impl<S: Send + Sync> FromRequestParts<S> for WriteOptions {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
         let app = app(&parts.extensions)?;
-        let durability = match text(&parts.headers, DURABILITY)? {
+        let durability = match text(&parts.headers, &names::DURABILITY)? {
             None | Some("disk") => Durability::Disk,
             Some("memory") => Durability::Memory,
             Some(_) => {
-                return Err(
-                    Failure::invalid("Quartz-Durability may be disk or memory").at(DURABILITY)
-                );
+                return Err(Failure::invalid("Quartz-Durability may be disk or memory")
+                    .at(names::DURABILITY.as_str()));
             }
         };
-        let idempotency = match text(&parts.headers, IDEMPOTENCY_KEY)? {
+        let idempotency = match text(&parts.headers, &names::IDEMPOTENCY_KEY)? {
             None => None,
             Some(key) => {
                 check_key(key, app.limits.idempotency_key_bytes)?;
@@ -152,29 +152,29 @@ fn check_key(key: &str, most: usize) -> Result<()> {
     if key.len() > most {
         return Err(
             Failure::limit("the idempotency key", "idempotency_key_bytes", most)
-                .at(IDEMPOTENCY_KEY),
+                .at(names::IDEMPOTENCY_KEY.as_str()),
         );
     }
     if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(
             Failure::invalid("an idempotency key is 1 to 255 visible ASCII characters")
-                .at(IDEMPOTENCY_KEY),
+                .at(names::IDEMPOTENCY_KEY.as_str()),
         );
     }
     Ok(())
 }
 
 /// The value of a header that may be there once.
-fn text<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<&'a str>> {
+fn text<'a>(headers: &'a HeaderMap, name: &'static HeaderName) -> Result<Option<&'a str>> {
     let mut values = headers.get_all(name).iter();
     let Some(value) = values.next() else {
         return Ok(None);
     };
     if values.next().is_some() {
-        return Err(Failure::invalid(format!("the header {name} came twice")).at(name));
+        return Err(Failure::invalid(format!("the header {name} came twice")).at(name.as_str()));
     }
     value
         .to_str()
         .map(|text| Some(text.trim()))
-        .map_err(|_| Failure::invalid(format!("the header {name} must be ASCII")).at(name))
+        .map_err(|_| Failure::invalid(format!("the header {name} must be ASCII")).at(name.as_str()))
 }

@@ -3,20 +3,23 @@ use axum::{
     body::Body,
     response::{IntoResponse, Response},
 };
-use http::{HeaderName, HeaderValue, StatusCode, header};
-use quartz_api::{USAGE, VERSION};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use quartz_core::{record::Parts, usage::Usage};
 
 use super::{Reply, usage_header, view};
 use crate::{
     convert::BYTES,
     extract::{KeyPath, ReadCondition, ReadOptions, etag},
+    names,
     openapi::{AnyBytes, KeyParams, KnownHeaders, ReadHeaders, refuses},
     problem::{Failure, Place, Result, from_core},
     state::App,
 };
 
 refuses!(Refusals: InvalidRequest LimitExceeded NamespaceNotFound RecordNotFound VersionNotReached);
+
+/// Headers of an answer with a value, those of the rate included.
+const HEADERS: usize = 9;
 
 const VALUE: Parts = Parts {
     value: true,
@@ -72,11 +75,15 @@ pub(crate) async fn get_value(
     view.afford(used)?;
     view.charge(used);
     let mut response = Response::new(Body::from(value.bytes));
+    // As many as there will be: it does not grow on the way.
+    *response.headers_mut() = HeaderMap::with_capacity(HEADERS);
     let headers = response.headers_mut();
-    headers.extend(usage_header(used).map(|used| (HeaderName::from_static(USAGE), used)));
+    if let Some(used) = usage_header(used) {
+        headers.insert(&names::USAGE, used);
+    }
     headers.insert(header::CONTENT_TYPE, content_type(value.content_type));
     headers.insert(header::ETAG, tag);
-    headers.insert(VERSION, version.into());
+    headers.insert(&names::VERSION, version.into());
     // The bytes are a client's; a browser must not take them for anything else.
     headers.insert(
         header::X_CONTENT_TYPE_OPTIONS,

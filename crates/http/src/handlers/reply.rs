@@ -2,12 +2,18 @@ use axum::{
     body::{Body, HttpBody as _},
     response::{IntoResponse, Response},
 };
-use http::{HeaderValue, StatusCode, header};
-use quartz_api::{IDEMPOTENCY_REPLAYED, USAGE, VERSION};
+use http::{
+    HeaderValue, StatusCode,
+    header::{self, IntoHeaderName},
+};
+use quartz_api::IDEMPOTENCY_REPLAYED;
 use quartz_core::usage::Usage;
 use serde::Serialize;
 
-use crate::problem::{Failure, Result};
+use crate::{
+    names,
+    problem::{Failure, Result},
+};
 
 /// A JSON answer, or one without a body.
 pub(crate) struct Reply(Response);
@@ -43,7 +49,7 @@ impl Reply {
 
     /// Tells the namespace's version.
     pub(crate) fn version(self, version: u64) -> Self {
-        self.header(VERSION, version.into())
+        self.header(&names::VERSION, version.into())
     }
 
     /// Tells that an earlier request did the work.
@@ -57,7 +63,7 @@ impl Reply {
     /// Tells what a plan has a price for.
     pub(super) fn used(self, used: Usage) -> Self {
         match usage_header(used) {
-            Some(value) => self.header(USAGE, value),
+            Some(value) => self.header(&names::USAGE, value),
             None => self,
         }
     }
@@ -67,7 +73,7 @@ impl Reply {
         self.0.body().size_hint().exact().unwrap_or(0)
     }
 
-    pub(crate) fn header(mut self, name: &'static str, value: HeaderValue) -> Self {
+    pub(crate) fn header(mut self, name: impl IntoHeaderName, value: HeaderValue) -> Self {
         self.0.headers_mut().insert(name, value);
         self
     }

@@ -18,7 +18,7 @@ use futures::{
     future::{BoxFuture, Either, poll_immediate, ready, select},
 };
 use http::{HeaderValue, Method, StatusCode, header};
-use quartz_api::{ErrorCode, REQUEST_ID};
+use quartz_api::ErrorCode;
 use quartz_service::{Admission, Denial, Grant, Knock, Turn, Visitor};
 use tower::{Layer, Service};
 use tracing::{Instrument as _, field};
@@ -27,6 +27,7 @@ use super::{lingering::Rest, request_id::request_id, route_metrics::RouteTable};
 use crate::{
     access::{Access, work},
     auth::{self, Admitted, Caller, ClientAddress, Guest},
+    names,
     problem::{Failure, Result, rate_headers},
     state::{App, Host, Place},
 };
@@ -119,11 +120,12 @@ where
                 Handling::Later(Box::pin(async move {
                     let admission = Admission::Ready(looked_up.await);
                     let route = route.as_ref().map(MatchedPath::as_str);
-                    let inside = edge.enter(&app, &mut request, route, Some(admission), &id)?;
+                    let inside =
+                        edge.enter(&app, &mut request, route, Some(admission), &id, started)?;
                     Ok((inside, inner.call(request)))
                 }))
             }
-            Ok(admission) => match edge.enter(&app, &mut request, route, admission, &id) {
+            Ok(admission) => match edge.enter(&app, &mut request, route, admission, &id, started) {
                 Ok(inside) => Handling::Now(Ok((inside, self.inner.call(request)))),
                 Err(failure) => Handling::Now(Err(failure)),
             },
@@ -266,13 +268,14 @@ impl Edge {
         route: Option<&str>,
         admission: Option<Admission>,
         id: &HeaderValue,
+        started: u64,
     ) -> Result<Option<Inside>> {
         let grant = match admission {
             None if self.access.is_open(request.method(), route) => {
                 let guest = Guest(Visitor {
                     address: address(request),
                     request_id: id.to_str().unwrap_or_default().to_owned(),
-                    now_micros: app.host.monotonic_micros(),
+                    now_micros: started,
                 });
                 request.extensions_mut().insert(guest);
                 return Ok(Some(Inside {
@@ -290,11 +293,8 @@ impl Edge {
             Self::note_denial(app, request, route, grant, id, &failure);
             return Err(failure);
         }
-        let turn = grant.enter(
-            work(request.method(), route),
-            app.host.monotonic_micros(),
-            || app.accounts.month(),
-        );
+        let work = work(request.method(), route);
+        let turn = grant.enter(work, started, || app.accounts.month());
         let turn = turn.map_err(auth::refused)?;
         let address = address(request);
         let caller = Caller {
@@ -403,7 +403,9 @@ fn finish(response: Result<Response>, id: &HeaderValue) -> Response {
             }
         },
     };
-    response.headers_mut().insert(REQUEST_ID, id.clone());
+    response
+        .headers_mut()
+        .insert(&names::REQUEST_ID, id.clone());
     response
 }
 
@@ -419,7 +421,7 @@ fn rendered(failure: &Failure, id: &str) -> Response {
 
 /// The W3C trace context of the request, if it is well formed.
 fn traceparent(request: &Request) -> Option<&str> {
-    let text = request.headers().get("traceparent")?.to_str().ok()?;
+    let text = request.headers().get(&names::TRACEPARENT)?.to_str().ok()?;
     let hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
     let well_formed = text.len() == 55
         && text

@@ -1,13 +1,12 @@
 use http::{HeaderMap, HeaderValue};
-use quartz_api::REQUEST_ID;
 
-use crate::state::Host;
+use crate::{names, state::Host};
 
 const MOST_BYTES: usize = 128;
 
 /// The client's request id if it is well formed, else a new one.
 pub(super) fn request_id(headers: &HeaderMap, host: &dyn Host) -> HeaderValue {
-    if let Some(value) = headers.get(REQUEST_ID)
+    if let Some(value) = headers.get(&names::REQUEST_ID)
         && is_well_formed(value.as_bytes())
     {
         return value.clone();
