@@ -25,7 +25,7 @@ use super::{
 };
 
 /// Memtables that may wait for their flush; each is replayed at the next open.
-const MOST_SEALED: usize = 3;
+const MOST_SEALED: usize = 2;
 /// Unmerged runs of tables at which commits slow down, and at which they wait for merges.
 const SLOW_RUNS: usize = 12;
 const MOST_RUNS: usize = 24;

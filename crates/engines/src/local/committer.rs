@@ -47,8 +47,9 @@ impl Committer {
     /// Runs until the queue is closed and empty.
     pub(super) fn run(mut self) {
         let _close = CloseOnExit(Arc::clone(&self.queue));
-        // What was replayed may be several buffers; it need not stay in memory, nor be replayed again.
-        self.rotate_quietly();
+        // What was replayed may be several buffers; but for a little, it need not stay in memory, nor be
+        // replayed again.
+        self.rotate_quietly(self.engine.options.write_buffer_bytes / 8);
         let mut group = Vec::new();
         loop {
             let patience = if self.journal.is_synced() {
@@ -94,12 +95,12 @@ impl Committer {
                 let _ = job.answer.send(outcome.clone());
             }
         }
-        self.rotate_quietly();
+        self.rotate_quietly(self.engine.options.write_buffer_bytes);
     }
 
-    fn rotate_quietly(&mut self) {
+    fn rotate_quietly(&mut self, limit: u64) {
         if !self.broken
-            && let Err(error) = self.rotate_when_full()
+            && let Err(error) = self.rotate_above(limit)
         {
             tracing::error!(%error, "a new journal segment could not be made");
         }
@@ -164,9 +165,8 @@ impl Committer {
         Ok(())
     }
 
-    /// One memtable, one segment: when either is full both begin anew.
-    fn rotate_when_full(&mut self) -> Result<()> {
-        let limit = self.engine.options.write_buffer_bytes;
+    /// One memtable, one segment: when either has reached the limit both begin anew.
+    fn rotate_above(&mut self, limit: u64) -> Result<()> {
         let memtable = self.engine.tree.active_memtable();
         if memtable.size() < limit && self.journal.len() < limit {
             return Ok(());

@@ -13,7 +13,7 @@
 //! What is promised beyond the [`Store`] trait:
 //! - A batch becomes visible after its sync, so no snapshot shows a [`Durability::Disk`] batch whose
 //!   sync failed. A [`Durability::Memory`] batch is visible before, and is synced within 50 ms.
-//! - Opening replays at most four write buffers (32 MiB by default).
+//! - Opening replays at most three write buffers (96 MiB by default).
 //! - Damage is reported as [`StoreError::Corrupt`]. A torn end of the journal that was never
 //!   acknowledged is dropped silently. After a loss of power the last group of commits is the one
 //!   place where damage looks like a torn end, until the next group is written.
@@ -64,7 +64,7 @@ pub struct Options {
     /// Commits get [`StoreError::Full`] while the disk has less free than this. It must leave room
     /// for the journal, the memtables and a merge of tables.
     pub min_free_bytes: u64,
-    /// Size of a memtable and of its journal segment. Four of them may be in memory, and are
+    /// Size of a memtable and of its journal segment. Three of them may be in memory, and are
     /// replayed at open: larger is quicker under load, and slower to open.
     pub write_buffer_bytes: u64,
 }
@@ -74,7 +74,7 @@ impl Default for Options {
         Self {
             cache_bytes: 64 << 20,
             min_free_bytes: 256 << 20,
-            write_buffer_bytes: 8 << 20,
+            write_buffer_bytes: 32 << 20,
         }
     }
 }

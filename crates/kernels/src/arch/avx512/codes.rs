@@ -3,10 +3,11 @@
 #![expect(unsafe_code, reason = "loads through pointers")]
 
 use std::arch::x86_64::{
-    __m512i, _CMP_GT_OQ, _mm512_add_epi16, _mm512_and_si512, _mm512_cmp_ps_mask, _mm512_loadu_ps,
-    _mm512_loadu_si512, _mm512_set1_epi8, _mm512_set1_ps, _mm512_setzero_si512,
-    _mm512_shuffle_epi8, _mm512_shuffle_i64x2, _mm512_slli_epi16, _mm512_srli_epi16,
-    _mm512_storeu_si512, _mm512_sub_epi16, _mm512_unpackhi_epi16, _mm512_unpacklo_epi16,
+    __m512i, _CMP_GT_OQ, _mm512_add_epi16, _mm512_add_epi32, _mm512_and_si512, _mm512_cmp_ps_mask,
+    _mm512_loadu_ps, _mm512_loadu_si512, _mm512_maskz_compress_epi32, _mm512_set_epi32,
+    _mm512_set1_epi8, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_si512, _mm512_shuffle_epi8,
+    _mm512_shuffle_i64x2, _mm512_slli_epi16, _mm512_srli_epi16, _mm512_storeu_si512,
+    _mm512_sub_epi16, _mm512_unpackhi_epi16, _mm512_unpacklo_epi16,
 };
 
 use crate::codes::BLOCK;
@@ -85,16 +86,27 @@ fn add_half_lanes([words, odd]: [Vector; 2]) -> Vector {
     )
 }
 
+/// Writes sixteen positions at a time and keeps those that count: no branch depends on the values.
 #[target_feature(enable = "avx512f,avx512bw")]
 #[inline]
-fn above_mask(values: &[f32; BLOCK], threshold: f32) -> u32 {
+fn push_above(values: &[f32; BLOCK], threshold: f32, first: u32, positions: &mut Vec<u32>) {
+    positions.reserve(BLOCK);
     let threshold = _mm512_set1_ps(threshold);
+    let lanes = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+    let mut numbers = _mm512_add_epi32(_mm512_set1_epi32(first.cast_signed()), lanes);
     let (halves, _) = values.as_chunks::<16>();
-    let mut mask = 0;
-    for (i, half) in halves.iter().enumerate() {
+    for half in halves {
         // SAFETY: the array is one register long, and the load needs no alignment.
         let half = unsafe { _mm512_loadu_ps(half.as_ptr()) };
-        mask |= u32::from(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(half, threshold)) << (16 * i);
+        let above = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(half, threshold);
+        let packed = _mm512_maskz_compress_epi32(above, numbers);
+        let (length, count) = (positions.len(), above.count_ones() as usize);
+        // SAFETY: there is room for the 16 of this store behind what was there before and at most 16 others, and
+        // the store needs no alignment. The first `count` of them are written.
+        unsafe {
+            _mm512_storeu_si512(positions.as_mut_ptr().add(length).cast(), packed);
+            positions.set_len(length + count);
+        }
+        numbers = _mm512_add_epi32(numbers, _mm512_set1_epi32(16));
     }
-    mask
 }

@@ -30,7 +30,8 @@
 /// - `look_up(table, nibbles)`, in each 16-byte lane;
 /// - `accumulate(bytes, [Vector; 2]) -> [Vector; 2]`, adding each byte to a sum of 16 bits;
 /// - `fold(low: [Vector; 2], high: [Vector; 2]) -> [u16; BLOCK]`, the sums in the order of the codes;
-/// - `above_mask(&[f32; BLOCK], threshold) -> u32`, a bit for each value that is greater.
+/// - `push_above(&[f32; BLOCK], threshold, first, &mut Vec<u32>)`, which appends the positions of the greater
+///   values, counted from `first`.
 macro_rules! codes {
     (features: $features:literal) => {
         pub(crate) const KERNELS: $crate::codes::Codes = $crate::codes::Codes { bounds, above };
@@ -76,11 +77,7 @@ macro_rules! codes {
             let (blocks, rest) = values.as_chunks::<BLOCK>();
             let mut first = 0;
             for block in blocks {
-                let mut mask = above_mask(block, threshold);
-                while mask != 0 {
-                    positions.push(first + mask.trailing_zeros());
-                    mask &= mask - 1;
-                }
+                push_above(block, threshold, first, positions);
                 first += BLOCK as u32;
             }
             for (position, &value) in (first..).zip(rest) {
