@@ -20,6 +20,10 @@ const NEAR_MIN: usize = 8_192;
 const NEAR_COUNT_MAX: usize = 1_024;
 /// Beside the clusters asked for and a quarter more, so many are compared exactly.
 const REFINED_SPARE: usize = 56;
+/// Estimates in a sample of them, and by how many of these a guess of a quantile is on the safe side, beside half
+/// as many again.
+const SAMPLE: usize = 128;
+const SAMPLE_SPARE: usize = 4;
 
 /// The centroids of a namespace, in memory: which clusters are near a vector.
 ///
@@ -438,22 +442,22 @@ fn quantile(scores: &[f32], wanted: usize) -> f32 {
         return f32::NEG_INFINITY;
     }
     let best_first = |a: &f32, b: &f32| b.total_cmp(a);
-    let mut floor = f32::NEG_INFINITY;
-    let mut best = Vec::with_capacity(3 * wanted);
-    let mut positions = Vec::with_capacity(wanted);
-    // Few scores of the later parts are above what the earlier ones have left.
-    for part in scores.chunks(wanted) {
-        positions.clear();
-        codes::above(part, floor, &mut positions);
-        best.extend(positions.iter().map(|&position| part[position as usize]));
-        if best.len() >= 2 * wanted {
-            best.select_nth_unstable_by(wanted - 1, best_first);
-            best.truncate(wanted);
-            floor = best[wanted - 1];
-        }
-    }
-    if best.len() < wanted {
-        return f32::NEG_INFINITY;
+    // A sample tells what few but the wanted ones are above.
+    let mut best: Vec<_> = scores
+        .iter()
+        .step_by(scores.len().div_ceil(SAMPLE))
+        .copied()
+        .collect();
+    let rank = best.len() * wanted / scores.len();
+    let rank = (rank + rank / 2 + SAMPLE_SPARE).min(best.len() - 1);
+    let (_, &mut floor, _) = best.select_nth_unstable_by(rank, best_first);
+    let mut positions = Vec::with_capacity(2 * wanted);
+    codes::above(scores, floor, &mut positions);
+    best.clear();
+    if positions.len() >= wanted {
+        best.extend(positions.iter().map(|&position| scores[position as usize]));
+    } else {
+        best.extend_from_slice(scores);
     }
     let (_, score, _) = best.select_nth_unstable_by(wanted - 1, best_first);
     score.next_down()
