@@ -79,7 +79,8 @@ class Browser:
 
 def play(port, inbox):
     ann, email = Browser(port), "ann@example.com"
-    assert ann.call("GET", "/v1/auth/methods") == {"sign_up": True, "reset": True}
+    methods = ann.call("GET", "/v1/auth/methods")
+    assert methods == {"sign_up": True, "reset": True, "sso": []}, methods
     sign_up = {"email": email, "password": PASSWORD, "account_name": "Acme"}
     ann.call("POST", "/v1/auth/sign-up", sign_up, 202)
     token = inbox.token(email, "Confirm your e-mail address", "verify")

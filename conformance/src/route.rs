@@ -103,4 +103,6 @@ pub const OPEN_ROUTES: &[Route] = &[
     route("POST", "/v1/auth/reset"),
     route("POST", "/v1/auth/password"),
     route("POST", "/v1/auth/accept"),
+    route("GET", "/v1/auth/sso"),
+    route("GET", "/v1/auth/sso/callback"),
 ];

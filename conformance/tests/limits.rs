@@ -513,3 +513,32 @@ async fn import_line_bytes() {
     import(&format!("{line}\n")).await.expect(200);
     import(&format!("{line} \n")).await.over(4 * MEBIBYTE);
 }
+
+#[tokio::test]
+async fn return_to_bytes() {
+    let space = Space::new();
+    let begin = |bytes: usize| {
+        let path = "x".repeat(bytes - 1);
+        let call = space.api.get(format!("/v1/auth/sso?return_to=/{path}"));
+        call.unsigned()
+    };
+    begin(1024).await.problem("sso_not_configured");
+    begin(1025).await.over(1024).at("return_to");
+}
+
+#[tokio::test]
+async fn sso_answer_bytes() {
+    let space = Space::new();
+    let finish = |name: &str, bytes: usize| {
+        let sent = ["state", "code", "error", "iss"].map(|one| {
+            let bytes = if one == name { bytes } else { 1 };
+            format!("{one}={}", "x".repeat(bytes))
+        });
+        let path = format!("/v1/auth/sso/callback?{}", sent.join("&"));
+        space.api.get(path).unsigned()
+    };
+    for name in ["state", "code", "error", "iss"] {
+        finish(name, 4096).await.problem("sso_not_configured");
+        finish(name, 4097).await.over(4096).at(name);
+    }
+}

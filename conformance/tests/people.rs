@@ -18,7 +18,10 @@ fn login(email: &str, password: &str) -> quartz_conformance::Call {
 async fn strangers_get_in_by_invitation_only() {
     let api = Api::from_env();
     let methods = api.get("/v1/auth/methods").unsigned().await.ok();
-    assert_eq!(methods, json!({"sign_up": false, "reset": false}));
+    assert_eq!(
+        methods,
+        json!({"sign_up": false, "reset": false, "sso": []})
+    );
     let post = |path: &str, body: Value| api.call("POST", path).unsigned().json(&body);
     let sign_up = json!({"email": address(), "password": PASSWORD, "account_name": "n"});
     post("/v1/auth/sign-up", sign_up)
@@ -31,6 +34,28 @@ async fn strangers_get_in_by_invitation_only() {
         for path in ["/v1/auth/verify", "/v1/auth/password", "/v1/auth/accept"] {
             post(path, body.clone()).await.problem("link_invalid");
         }
+    }
+    for (path, code) in [
+        ("/v1/auth/sso", "sso_not_configured"),
+        (
+            "/v1/auth/sso?return_to=/console/x%3Fy",
+            "sso_not_configured",
+        ),
+        ("/v1/auth/sso?return_to=//evil.example", "invalid_request"),
+        (
+            "/v1/auth/sso?return_to=https://evil.example",
+            "invalid_request",
+        ),
+        ("/v1/auth/sso?other=x", "invalid_request"),
+        ("/v1/auth/sso/callback", "invalid_request"),
+        ("/v1/auth/sso/callback?state=x", "invalid_request"),
+        ("/v1/auth/sso/callback?state=x&code=y", "sso_not_configured"),
+        (
+            "/v1/auth/sso/callback?state=x&error=access_denied",
+            "sso_not_configured",
+        ),
+    ] {
+        api.get(path).unsigned().await.problem(code);
     }
     // What takes no credential takes little of anything.
     for route in OPEN_ROUTES.iter().filter(|route| route.method == "POST") {

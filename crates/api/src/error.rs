@@ -121,6 +121,16 @@ error_codes! {
     SignUpClosed = "sign_up_closed", 403, "Sign-up is closed";
     /// What must be done at once concerns records of several partitions.
     SpansPartitions = "spans_partitions", 400, "Request spans partitions";
+    /// The browser did not begin this single sign-on, or too long ago, or has ended it already.
+    SsoAttemptInvalid = "sso_attempt_invalid", 400, "Single sign-on not good any more";
+    /// What the identity provider sent could not be verified.
+    SsoFailed = "sso_failed", 401, "Single sign-on not verified";
+    /// There is no single sign-on here.
+    SsoNotConfigured = "sso_not_configured", 404, "No single sign-on here";
+    /// The identity provider, or what it says of the person, lets them not in.
+    SsoRefused = "sso_refused", 403, "Single sign-on refused";
+    /// The identity provider cannot be asked now.
+    SsoUnavailable = "sso_unavailable", 503, "Identity provider unavailable";
     /// Stored data is damaged; it is not served.
     StorageCorrupt = "storage_corrupt", 500, "Stored data is damaged";
     /// The disk is full; reads go on.

@@ -48,8 +48,8 @@ pub use self::{
     person::{
         AcceptRequest, ChangePasswordRequest, ConfirmFactorRequest, EnrolFactorRequest,
         FactorEnrolment, LoginMethods, LoginRequest, NewPasswordRequest, RecoveryCodes,
-        RemoveFactorRequest, ResetRequest, Session, SessionAccount, SignUpRequest, SwitchRequest,
-        VerifyRequest,
+        RemoveFactorRequest, ResetRequest, Session, SessionAccount, SignUpRequest, SsoMethod,
+        SwitchRequest, VerifyRequest,
     },
     query::{
         Explanation, FetchRequest, FetchResponse, Include, ListRequest, Match, Plan, PlanKind,

@@ -69,6 +69,10 @@ pub struct Limits {
     pub password_bytes: usize,
     /// E-mail address in bytes.
     pub email_bytes: usize,
+    /// Path that a single sign-on leads back to in bytes.
+    pub return_to_bytes: usize,
+    /// What an identity provider sends along with a browser in bytes, each of it.
+    pub sso_answer_bytes: usize,
     /// Partitions of a namespace.
     pub partitions: u16,
 }
@@ -106,6 +110,9 @@ pub const MAX: Limits = Limits {
     open_body_bytes: 16 << 10,
     password_bytes: 256,
     email_bytes: 254,
+    // In a cookie, which browsers keep up to 4 KiB.
+    return_to_bytes: 1024,
+    sso_answer_bytes: 4096,
     // At the edge each is a request of its own, and a Worker may make 50 for one of its own.
     partitions: 32,
 };

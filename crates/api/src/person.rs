@@ -108,6 +108,17 @@ pub struct LoginMethods {
     pub sign_up: bool,
     /// Whether a forgotten password can be replaced by mail.
     pub reset: bool,
+    /// Identity providers where people may sign in instead; at most one today.
+    pub sso: Vec<SsoMethod>,
+}
+
+/// An identity provider.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SsoMethod {
+    /// What it is called: the issuer of OpenID Connect.
+    pub issuer: String,
+    /// Where a browser begins, a path of this server. `?return_to=` says where it ends.
+    pub path: String,
 }
 
 /// A session of a browser.
@@ -125,7 +136,7 @@ pub struct Session {
     pub ends_at: u64,
     /// Whether the person has a second factor.
     pub second_factor: bool,
-    /// Every account of the person.
+    /// Every account of the person that the session can act in; after a single sign-on, the one.
     pub accounts: Vec<SessionAccount>,
 }
 

@@ -105,6 +105,7 @@ fn main() {
         plans: Arc::new(arc_swap::ArcSwap::from_pointee(Catalogue::default())),
         people: Arc::default(),
         mail: None,
+        sso: None,
         offload: Arc::new(AtOnce),
         spawn: Arc::new(drop),
     };

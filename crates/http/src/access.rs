@@ -66,6 +66,8 @@ const TABLE: &[(&str, &str, Need)] = &[
     ("POST", "/v1/auth/reset", Need::Nothing),
     ("POST", "/v1/auth/password", Need::Nothing),
     ("POST", "/v1/auth/accept", Need::Nothing),
+    ("GET", "/v1/auth/sso", Need::Nothing),
+    ("GET", "/v1/auth/sso/callback", Need::Nothing),
     // What a session does with itself; the handlers refuse keys.
     ("PUT", "/v1/auth/password", Need::Credential),
     ("GET", "/v1/auth/session", Need::Credential),

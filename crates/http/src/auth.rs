@@ -82,7 +82,9 @@ impl<S: Send + Sync> FromRequestParts<S> for OwnSession {
         let app = app(&parts.extensions)?;
         let is_session = caller(parts)?.grant.member.is_some();
         let secure = app.accounts.people_settings().is_secure();
-        let cookie = cookie::session(&parts.headers, secure).filter(|_| is_session);
+        let cookie = cookie::SESSION
+            .find(&parts.headers, secure)
+            .filter(|_| is_session);
         let detail = "this is about a session, and a key has none: log in (POST /v1/auth/login)";
         cookie
             .map(|cookie| Self(cookie.to_owned()))
@@ -99,7 +101,21 @@ impl<S: Send + Sync> FromRequestParts<S> for FormerSession {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
         let app = app(&parts.extensions)?;
         let secure = app.accounts.people_settings().is_secure();
-        let cookie = cookie::session(&parts.headers, secure);
+        let cookie = cookie::SESSION.find(&parts.headers, secure);
+        Ok(Self(cookie.map(str::to_owned)))
+    }
+}
+
+/// What a browser keeps of a single sign-on that it has begun.
+pub(crate) struct SsoBegun(pub(crate) Option<String>);
+
+impl<S: Send + Sync> FromRequestParts<S> for SsoBegun {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
+        let app = app(&parts.extensions)?;
+        let secure = app.accounts.people_settings().is_secure();
+        let cookie = cookie::SSO.find(&parts.headers, secure);
         Ok(Self(cookie.map(str::to_owned)))
     }
 }
@@ -148,7 +164,7 @@ pub(crate) fn credential<'a>(
             .map(|value| value.to_str().unwrap_or_default().trim())
     };
     if value.is_none()
-        && let Some(cookie) = cookie::session(headers, secure)
+        && let Some(cookie) = cookie::SESSION.find(headers, secure)
     {
         let proof = headers.get(CSRF).and_then(|value| value.to_str().ok());
         let csrf = (!method.is_safe()).then(|| proof.unwrap_or_default());

@@ -1,36 +1,53 @@
-//! The cookie of a session. Over TLS its name begins with `__Host-`: browsers then take it from this host
-//! alone, for all its paths, and send it over TLS only.
+//! Our cookies. Over TLS their names begin with `__Host-`: browsers then take them from this host alone,
+//! for all its paths, and send them over TLS only.
 
 use http::{HeaderMap, HeaderValue, header};
 
-const NAME: &str = "quartz_session";
-const SECURE_NAME: &str = "__Host-quartz_session";
+/// A session.
+pub(crate) const SESSION: Cookie = Cookie {
+    name: "quartz_session",
+    secure_name: "__Host-quartz_session",
+};
+/// A single sign-on whose browser is away at the identity provider.
+pub(crate) const SSO: Cookie = Cookie {
+    name: "quartz_sso",
+    secure_name: "__Host-quartz_sso",
+};
 
-const fn name(secure: bool) -> &'static str {
-    if secure { SECURE_NAME } else { NAME }
+/// A kind of cookie.
+pub(crate) struct Cookie {
+    name: &'static str,
+    secure_name: &'static str,
 }
 
-/// The value of a session's cookie among the headers of a request.
-pub(crate) fn session(headers: &HeaderMap, secure: bool) -> Option<&str> {
-    let lines = headers.get_all(header::COOKIE).iter();
-    let pairs = lines
-        .filter_map(|line| line.to_str().ok())
-        .flat_map(|line| line.split(';'));
-    pairs
-        .filter_map(|pair| pair.trim().split_once('='))
-        .find_map(|(given, value)| (given == name(secure)).then_some(value))
-}
-
-/// `Set-Cookie` that keeps a session for so long, or with 0 seconds forgets it.
-pub(crate) fn set(secure: bool, value: &str, seconds: u64) -> HeaderValue {
-    let mut text = format!(
-        "{}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax",
-        name(secure)
-    );
-    if secure {
-        text.push_str("; Secure");
+impl Cookie {
+    const fn name(&self, secure: bool) -> &'static str {
+        if secure { self.secure_name } else { self.name }
     }
-    HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""))
+
+    /// The value of the cookie among the headers of a request.
+    pub(crate) fn find<'a>(&self, headers: &'a HeaderMap, secure: bool) -> Option<&'a str> {
+        let lines = headers.get_all(header::COOKIE).iter();
+        let pairs = lines
+            .filter_map(|line| line.to_str().ok())
+            .flat_map(|line| line.split(';'));
+        pairs
+            .filter_map(|pair| pair.trim().split_once('='))
+            .find_map(|(given, value)| (given == self.name(secure)).then_some(value))
+    }
+
+    /// `Set-Cookie` that keeps a value for so long, or with 0 seconds forgets it. Links from other sites
+    /// bring the cookie along, so that who comes from a mail or a provider is known; their forms do not.
+    pub(crate) fn set(&self, secure: bool, value: &str, seconds: u64) -> HeaderValue {
+        let mut text = format!(
+            "{}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax",
+            self.name(secure)
+        );
+        if secure {
+            text.push_str("; Secure");
+        }
+        HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""))
+    }
 }
 
 #[cfg(test)]
@@ -44,7 +61,7 @@ mod tests {
             for line in lines {
                 headers.append(header::COOKIE, line.parse().unwrap());
             }
-            session(&headers, secure).map(str::to_owned)
+            SESSION.find(&headers, secure).map(str::to_owned)
         };
         let all = [
             "a=b; quartz_session=plain;c",
@@ -66,12 +83,12 @@ mod tests {
     #[test]
     fn a_session_is_for_this_host_and_no_script() {
         assert_eq!(
-            set(true, "v", 60),
+            SESSION.set(true, "v", 60),
             "__Host-quartz_session=v; Path=/; Max-Age=60; HttpOnly; SameSite=Lax; Secure"
         );
         assert_eq!(
-            set(false, "", 0),
-            "quartz_session=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax"
+            SSO.set(false, "", 0),
+            "quartz_sso=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax"
         );
     }
 }

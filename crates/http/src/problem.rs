@@ -307,6 +307,11 @@ pub(crate) fn from_service(error: ServiceError) -> Failure {
         ServiceError::SecondFactor => Failure::new(ErrorCode::SecondFactorRequired, detail),
         ServiceError::Link => Failure::new(ErrorCode::LinkInvalid, detail),
         ServiceError::Session => Failure::new(ErrorCode::SessionInvalid, detail),
+        ServiceError::SsoNotConfigured => Failure::new(ErrorCode::SsoNotConfigured, detail),
+        ServiceError::SsoAttempt => Failure::new(ErrorCode::SsoAttemptInvalid, detail),
+        ServiceError::SsoRefused(_) => Failure::new(ErrorCode::SsoRefused, detail),
+        ServiceError::SsoFailed => Failure::new(ErrorCode::SsoFailed, detail),
+        ServiceError::SsoUnavailable => Failure::new(ErrorCode::SsoUnavailable, detail),
         ServiceError::TooMany { .. } => Failure::new(ErrorCode::LimitExceeded, detail),
     }
 }

@@ -25,7 +25,7 @@ use crate::{
         query,
         service::{
             accounts, api_keys, audit, billing, impersonation, invitations, login, members,
-            passwords, roles, second_factor, sessions, usage, webhooks, whoami,
+            passwords, roles, second_factor, sessions, single_sign_on, usage, webhooks, whoami,
         },
         update, upsert,
     },
@@ -127,6 +127,8 @@ fn json() -> OpenApiRouter {
         .routes(routes!(login::verify))
         .routes(routes!(login::login))
         .routes(routes!(login::accept))
+        .routes(routes!(single_sign_on::begin_sso))
+        .routes(routes!(single_sign_on::finish_sso))
         .routes(routes!(passwords::reset))
         .routes(routes!(passwords::new_password, passwords::change_password))
         .routes(routes!(sessions::get_session, sessions::logout))

@@ -20,7 +20,7 @@ use crate::{
     error::{Error, Result},
     gatekeeper::{Admission, Credential, Gatekeeper, Knock},
     key_text::{self, KeyFault},
-    person::{PeopleSettings, Registry, Turnstile, Visitor},
+    person::{PeopleSettings, Registry, SsoAttempts, Turnstile, Visitor},
     roles,
     rows::{ACCOUNTS, Kind, audit::Entry},
     token::{self, Claims},
@@ -45,6 +45,7 @@ struct Shared {
     coming: Mutex<()>,
     people: Registry,
     turnstile: Turnstile,
+    sso_attempts: SsoAttempts,
 }
 
 /// The key that the first account's owner starts with, kept as its hash. It is no row: whoever has the
@@ -97,6 +98,7 @@ impl Accounts {
         let accounts = Self(Arc::new(Shared {
             people: Registry::new(Arc::clone(&store)),
             turnstile: Turnstile::new(),
+            sso_attempts: SsoAttempts::new(ports.random()),
             store,
             ports,
             root,
@@ -397,6 +399,10 @@ impl Accounts {
 
     pub(crate) fn turnstile(&self) -> &Turnstile {
         &self.0.turnstile
+    }
+
+    pub(crate) fn sso_attempts(&self) -> &SsoAttempts {
+        &self.0.sso_attempts
     }
 
     /// How people get in.

@@ -54,6 +54,30 @@ pub enum Error {
     /// There is no such session, or it has ended.
     #[error("the session has ended: log in")]
     Session,
+    /// There is no identity provider.
+    #[error(
+        "there is no single sign-on here; its operator sets QUARTZ_OIDC_ISSUER, and on Cloudflare \
+         there is none"
+    )]
+    SsoNotConfigured,
+    /// The browser did not begin this single sign-on, or too long ago, or has ended it already.
+    #[error(
+        "this single sign-on was not begun in this browser, was begun too long ago, or has ended \
+         already; begin anew at /v1/auth/sso"
+    )]
+    SsoAttempt,
+    /// The provider knows the person, and they may not get in.
+    #[error("{0}")]
+    SsoRefused(String),
+    /// What the provider has sent does not hold.
+    #[error(
+        "what the identity provider sent could not be verified; the server's log says why, under \
+         the request id"
+    )]
+    SsoFailed,
+    /// The provider could not be asked.
+    #[error("the identity provider cannot be asked now; the server's log says why; retry")]
+    SsoUnavailable,
     /// An account has as many of these as it may.
     #[error("an account has at most {most} {what}")]
     TooMany {

@@ -5,7 +5,7 @@
 //! - [`AccountId`], [`key_text`]: what accounts and keys are called.
 //! - [`Permission`], [`Permissions`], [`roles`]: what may be done.
 //! - [`Account`]: the actor: one writer, each change committed with its audit entry.
-//! - [`person`]: people: sign-up, sessions, second factor; members of accounts.
+//! - [`person`]: people: sign-up, sessions, second factor, single sign-on; members of accounts.
 //! - [`Accounts`]: many accounts in one store, by id. It is the [`Gatekeeper`] of a server.
 //! - [`Grant`]: what a request may do, as a gatekeeper found out.
 //! - [`rows`]: every kind of row.
@@ -52,9 +52,12 @@ pub use self::{
     grant::{Grant, Signed},
     network::Network,
     permission::{Permission, Permissions},
-    person::{Email, PeopleSettings, PersonId, Visitor},
+    person::{Email, PeopleSettings, PersonId, SingleSignOn, Visitor},
     plan::{Catalogue, Plan, Prices, Units},
-    ports::{AtOnce, Courier, Entropy, Letter, Mail, Offload, Parcel, Plans, Ports},
+    ports::{
+        AtOnce, Courier, Entropy, Handshake, Identity, IdentityFault, IdentityProvider, Letter,
+        Mail, Offload, Parcel, Plans, Ports,
+    },
     rows::{audit::Entry as AuditEntry, profile::Profile},
     tenant::{Halt, Tenant, Terms, Turn, Work},
 };

@@ -8,7 +8,10 @@ use std::sync::{
 use futures::executor::block_on;
 use quartz_core::{Clock, store::BoxFuture};
 
-use crate::{AtOnce, Entropy, Letter, Mail, Offload, PeopleSettings, Ports, person::PasswordCost};
+use crate::{
+    AtOnce, Entropy, Handshake, Identity, IdentityFault, IdentityProvider, Letter, Mail, Offload,
+    PeopleSettings, Ports, person::PasswordCost,
+};
 
 /// Numbers that never come twice.
 #[derive(Default)]
@@ -68,6 +71,58 @@ impl Offload for Beside {
     }
 }
 
+/// A code, what it was made for, and whom it is traded for.
+type Code = (String, Handshake, Result<Identity, IdentityFault>);
+
+/// An identity provider where everybody signs in at once. A code is traded once, and only by who had it
+/// made.
+#[derive(Default)]
+pub(crate) struct Provider {
+    codes: Mutex<Vec<Code>>,
+    begun: Mutex<Vec<Handshake>>,
+}
+
+impl Provider {
+    pub(crate) const ISSUER: &str = "https://id.example";
+
+    /// Signs somebody in with the last handshake that has begun; gives state and code.
+    pub(crate) fn sign_in(&self, who: Result<Identity, IdentityFault>) -> (String, String) {
+        let handshake = self.begun.lock().unwrap().last().unwrap().clone();
+        let mut codes = self.codes.lock().unwrap();
+        let (state, code) = (handshake.state.clone(), format!("code {}", codes.len()));
+        codes.push((code.clone(), handshake, who));
+        (state, code)
+    }
+}
+
+impl IdentityProvider for Provider {
+    fn issuer(&self) -> &str {
+        Self::ISSUER
+    }
+
+    fn sign_in_url(&self, handshake: Handshake) -> BoxFuture<'_, Result<String, IdentityFault>> {
+        let url = format!("{}/sign-in?state={}", Self::ISSUER, handshake.state);
+        self.begun.lock().unwrap().push(handshake);
+        Box::pin(std::future::ready(Ok(url)))
+    }
+
+    fn identify(
+        &self,
+        code: String,
+        handshake: Handshake,
+    ) -> BoxFuture<'_, Result<Identity, IdentityFault>> {
+        let mut codes = self.codes.lock().unwrap();
+        let made = codes
+            .iter()
+            .position(|(one, made, _)| *one == code && *made == handshake);
+        let who = match made {
+            Some(at) => codes.remove(at).2,
+            None => Err(IdentityFault::Refused("invalid_grant".into())),
+        };
+        Box::pin(std::future::ready(who))
+    }
+}
+
 /// A password's cost that tests can afford.
 pub(crate) const CHEAP: PasswordCost = PasswordCost {
     memory_kib: 8,
@@ -89,6 +144,7 @@ pub(crate) fn ports(clock: Arc<dyn Clock>) -> (Ports, Beside) {
             ..PeopleSettings::default()
         }),
         mail: Some(Arc::new(beside.clone())),
+        sso: None,
         offload: Arc::new(beside.clone()),
         spawn: Arc::new(move |task| tasks.lock().unwrap().push(task)),
     };

@@ -74,6 +74,7 @@ pub(crate) fn accounts(store: Arc<dyn Store>, settings: &Settings) -> Result<Acc
         plans: Arc::default(),
         people: Arc::new(settings.people.clone()),
         mail: mail.map(|mail| Arc::new(mail) as Arc<dyn Mail>),
+        sso: None,
         offload: Arc::new(AtOnce),
         spawn: spawner(),
     };

@@ -73,6 +73,24 @@ impl Reply {
         self.0.body().size_hint().exact().unwrap_or(0)
     }
 
+    /// On to another address, which the browser gets.
+    pub(crate) fn see_other(location: &str) -> Result<Self> {
+        let location = HeaderValue::try_from(location).map_err(|error| {
+            tracing::error!(%error, "an address to go on to is none");
+            Failure::new(
+                quartz_api::ErrorCode::Internal,
+                "the answer could not be written",
+            )
+        })?;
+        Ok(Self::empty(StatusCode::SEE_OTHER).header("location", location))
+    }
+
+    /// Sets one more cookie.
+    pub(crate) fn cookie(mut self, value: HeaderValue) -> Self {
+        self.0.headers_mut().append(header::SET_COOKIE, value);
+        self
+    }
+
     pub(crate) fn header(mut self, name: impl IntoHeaderName, value: HeaderValue) -> Self {
         self.0.headers_mut().insert(name, value);
         self

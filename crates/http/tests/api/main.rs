@@ -15,6 +15,7 @@ mod lines;
 mod partitions;
 mod people;
 mod records;
+mod single_sign_on;
 mod support;
 mod tokens;
 mod usage;

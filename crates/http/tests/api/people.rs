@@ -117,7 +117,10 @@ fn text(value: &Value) -> String {
 fn from_a_sign_up_to_a_record() {
     let world = World::new();
     let methods = send(&world.api, "GET", "/v1/auth/methods", &[], &Value::Null);
-    assert_eq!(methods.ok(), json!({"sign_up": true, "reset": true}));
+    assert_eq!(
+        methods.ok(),
+        json!({"sign_up": true, "reset": true, "sso": []})
+    );
     let ann = world.member("Ann@example.com");
     assert!(ann.cookie.starts_with("__Host-quartz_session=qzs_"));
     let whoami = ann.get("/v1/whoami").ok();
@@ -453,7 +456,7 @@ fn an_operator_invites_where_there_is_no_mail() {
     let api = Api::new();
     assert_eq!(
         send(&api, "GET", "/v1/auth/methods", &[], &Value::Null).ok(),
-        json!({"sign_up": false, "reset": false})
+        json!({"sign_up": false, "reset": false, "sso": []})
     );
     let post = |path: &str, body: &Value| send(&api, "POST", path, &[], body);
     let sign_up = json!({"email": "a@b", "password": PASSWORD, "account_name": "n"});

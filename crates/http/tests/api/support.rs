@@ -21,7 +21,7 @@ use quartz_core::{
 use quartz_http::{ApiState, Host, router};
 use quartz_service::{
     Accounts, AtOnce, Catalogue, Entropy, Letter, Mail, PeopleSettings, Ports, RootKey,
-    person::PasswordCost,
+    SingleSignOn, person::PasswordCost,
 };
 use serde_json::Value;
 use tower::ServiceExt as _;
@@ -83,6 +83,7 @@ pub(crate) struct Setup {
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) people: PeopleSettings,
     pub(crate) mail: Option<Arc<LetterBox>>,
+    pub(crate) sso: Option<Arc<SingleSignOn>>,
 }
 
 /// Mail that nobody sends.
@@ -142,6 +143,7 @@ impl Default for Setup {
                 ..PeopleSettings::default()
             },
             mail: None,
+            sso: None,
             // Without limits: what is tested is not to be slowed.
             plans: Arc::new(Catalogue {
                 default: "enterprise".into(),
@@ -203,6 +205,7 @@ impl Api {
             entropy: Arc::new(Counting::default()),
             people: Arc::new(setup.people),
             mail: setup.mail.clone().map(|mail| mail as Arc<dyn Mail>),
+            sso: setup.sso,
             offload: Arc::new(AtOnce),
             spawn: spawn.clone(),
         };

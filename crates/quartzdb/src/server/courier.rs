@@ -14,8 +14,8 @@ use reqwest::{
     dns::{Addrs, Name, Resolve, Resolving},
     redirect,
 };
-use rustls::{ClientConfig, RootCertStore, crypto::ring};
-use rustls_platform_verifier::BuilderVerifierExt as _;
+
+use super::tls::{self, Trust};
 
 /// Until a message that nobody takes is given up for now.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -70,8 +70,8 @@ impl HttpCourier {
             allowed: allowed.into(),
         };
         Self {
-            https: client(true, reach(true)),
-            http: client(false, reach(false)),
+            https: client(Trust::System, reach(true)),
+            http: client(Trust::Nobody, reach(false)),
         }
     }
 
@@ -103,17 +103,9 @@ impl Courier for HttpCourier {
     }
 }
 
-fn client(tls: bool, reach: Reach) -> Result<(Client, Reach), String> {
-    let failed = |error: rustls::Error| format!("TLS cannot be set up: {error}");
-    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(failed)?;
-    let builder = match tls {
-        true => builder.with_platform_verifier().map_err(failed)?,
-        false => builder.with_root_certificates(RootCertStore::empty()),
-    };
+fn client(trust: Trust, reach: Reach) -> Result<(Client, Reach), String> {
     let client = Client::builder()
-        .tls_backend_preconfigured(builder.with_no_client_auth())
+        .tls_backend_preconfigured(tls::client(trust)?)
         // A redirect would lead past the check, and a proxy would resolve names by itself.
         .redirect(redirect::Policy::none())
         .no_proxy()
@@ -134,7 +126,7 @@ fn literal(url: &Url) -> Option<IpAddr> {
 }
 
 /// What went wrong, without the URL: its path may be a secret.
-fn cause(error: &reqwest::Error) -> String {
+pub(super) fn cause(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return "no answer in time".to_owned();
     }

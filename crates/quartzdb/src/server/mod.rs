@@ -9,9 +9,12 @@ mod listener;
 mod log;
 mod mail;
 mod metrics;
+mod openid_connect;
 mod reload;
 mod root_key;
 mod settings;
+mod sso_settings;
+mod tls;
 
 use std::{
     net::SocketAddr,
@@ -20,7 +23,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use arc_swap::ArcSwap;
 use quartz_core::{
     VectorCache,
@@ -113,20 +116,31 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<Running> {
     let spawn: Spawn = Arc::new(|future| drop(tokio::spawn(future)));
     let cache = VectorCache::new(config.vector_cache_bytes);
     let clock = Arc::new(host::SystemClock);
+    let public_url = config.public_url.clone().unwrap_or_else(|| url.clone());
+    let sso = config.oidc.as_ref();
+    let sso = sso
+        .map(|oidc| oidc.single_sign_on(&public_url))
+        .transpose()?;
     let ports = Ports {
         plans: Arc::new(ArcSwap::from_pointee(config.plans.clone())),
         clock: clock.clone(),
         entropy: Arc::new(host::SystemEntropy::new()?),
         people: Arc::new(PeopleSettings {
             sign_up: config.sign_up,
-            public_url: config.public_url.clone().unwrap_or_else(|| url.clone()),
+            public_url,
             ..PeopleSettings::default()
         }),
         mail: config.mail()?,
+        sso,
         offload: Arc::new(host::OnThreads::new()),
         spawn: Arc::clone(&spawn),
     };
     let accounts = Accounts::new(Arc::clone(&store), ports, RootKey::new(&api_key)).await?;
+    if let Some(oidc) = &config.oidc
+        && accounts.open(oidc.account).await?.is_none()
+    {
+        bail!("--oidc-account: there is no account {}", oidc.account);
+    }
     let directory = Directory::new(store, clock, cache, spawn).await?;
 
     let (stop, stopping) = watch::channel(false);

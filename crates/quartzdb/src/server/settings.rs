@@ -16,7 +16,10 @@ use quartz_engines::Options;
 use quartz_service::{Catalogue, Mail, Network};
 use serde::Deserialize;
 
-use super::mail::{Smtp, SmtpUrl};
+use super::{
+    mail::{Smtp, SmtpUrl},
+    sso_settings::{Oidc, OidcArgs},
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -24,12 +27,17 @@ Examples:
   quartz serve --data /var/lib/quartz --listen 0.0.0.0:6464
   QUARTZ_VECTOR_CACHE=4GiB quartz serve --config /etc/quartz.toml
 
-The configuration file is TOML; its names are those of the flags with underscores. A flag overrides
-the environment, which overrides the file. Limits can be lowered in the file only:
+The configuration file is TOML; its names are those of the flags with underscores, and `oidc` is a
+table. A flag overrides the environment, which overrides the file. Limits can be lowered in the file
+only:
   data = \"/var/lib/quartz\"
   vector_cache = \"4GiB\"
   smtp_url = \"smtps://user:password@mail.example.com\"
   mail_from = \"QuartzDB <db@example.com>\"
+  [oidc]
+  issuer = \"https://login.example.com\"
+  client_id = \"quartz\"
+  roles = [\"db-admins=admin\", \"everybody=reader\"]
   [limits]
   value_bytes = 65536";
 
@@ -113,6 +121,8 @@ pub(crate) struct ServeArgs {
     /// Sender of mails, as an address or `Name <address>`
     #[arg(long, env = "QUARTZ_MAIL_FROM", value_name = "ADDRESS")]
     mail_from: Option<String>,
+    #[command(flatten)]
+    oidc: OidcArgs,
     #[arg(skip)]
     limits: Option<Limits>,
 }
@@ -152,6 +162,7 @@ pub(crate) struct Config {
     pub(crate) public_url: Option<String>,
     pub(crate) sign_up: bool,
     smtp: Option<(SmtpUrl, String)>,
+    pub(super) oidc: Option<Oidc>,
 }
 
 impl ServeArgs {
@@ -195,6 +206,7 @@ impl ServeArgs {
         if sign_up && smtp.is_none() {
             bail!("--sign-up needs --smtp-url: an account is founded by the link in a mail");
         }
+        let oidc = self.oidc.or(file.oidc).into_oidc()?;
         let origins = self.cors_origins.or(file.cors_origins).unwrap_or_default();
         Ok(Config {
             data: self
@@ -237,6 +249,7 @@ impl ServeArgs {
             public_url,
             sign_up,
             smtp,
+            oidc,
         })
     }
 }

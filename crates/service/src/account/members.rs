@@ -240,19 +240,8 @@ impl Account {
                 state.not_last_owner(stored)?;
             }
             let detail = format!("{}, role {} before {}", stored.email, role, stored.role);
-            let stored = Arc::new(StoredMember {
-                role: role.to_owned(),
-                ..StoredMember::clone(stored)
-            });
             let mut batch = Batch::default();
-            batch.put(member::key(number), rows::encode(&*stored));
-            let mut next = state.clone();
-            for (other, member) in &mut next.members {
-                if *other == number {
-                    *member = Arc::clone(&stored);
-                }
-            }
-            next.hang_doors();
+            let (next, stored) = state.with_role(&mut batch, number, stored, role);
             let target = format!("member:{number}");
             let answer = Member { number, stored };
             Ok(change(batch, next, "member.change", target, detail, answer))
@@ -279,13 +268,83 @@ impl Account {
             }
             state.not_last_owner(&stored)?;
             let mut batch = Batch::default();
-            batch.delete(member::key(number));
-            let mut next = state.clone();
-            next.members.retain(|(other, _)| *other != number);
-            next.hang_doors();
+            let next = state.without(&mut batch, number);
             let (target, detail) = (format!("member:{number}"), stored.email.clone());
             let answer = Member { number, stored };
             Ok(change(batch, next, "member.remove", target, detail, answer))
+        })
+        .await
+    }
+
+    /// Gives a person the role that their identity provider says, as a member who is new or as one already.
+    /// Nothing is written if they have it.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if there is no such role, [`Error::Conflict`] for the last owner.
+    pub(crate) async fn appoint(&self, by: &By, email: &Email, role: &str) -> Result<()> {
+        let has_it = |state: &State| {
+            let member = state.member_of(email);
+            member.is_some_and(|(_, member)| member.role == role)
+        };
+        if !self.is_uncertain() && has_it(&self.0.state.load()) {
+            return Ok(());
+        }
+        let now = self.0.ports.clock.now_millis();
+        self.change(by, |state| {
+            if state.permissions(role).is_none() {
+                return Err(no_role(role));
+            }
+            let mut batch = Batch::default();
+            let Some((number, stored)) = state.member_of(email) else {
+                let number = state.profile.next_key;
+                let mut next = state.clone();
+                next.profile.next_key += 1;
+                batch.put(profile::key(), rows::encode(&next.profile));
+                let stored = StoredMember {
+                    person: PersonId::of(email),
+                    email: email.as_str().to_owned(),
+                    role: role.to_owned(),
+                    since: now,
+                };
+                next.enrol(&mut batch, number, stored)?;
+                let detail = format!("{email}, role {role}, by single sign-on");
+                let target = format!("member:{number}");
+                return Ok(change(batch, next, "member.join", target, detail, ()));
+            };
+            if role != OWNER.name {
+                state.not_last_owner(stored)?;
+            }
+            let before = &stored.role;
+            let detail = format!("{email}, role {role} before {before}, by single sign-on");
+            let (next, _) = state.with_role(&mut batch, number, stored, role);
+            let target = format!("member:{number}");
+            Ok(change(batch, next, "member.change", target, detail, ()))
+        })
+        .await
+    }
+
+    /// Takes a person out whom their identity provider gives no role any more, if they are a member.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] for the last owner.
+    pub(crate) async fn dismiss(&self, by: &By, email: &Email) -> Result<()> {
+        if !self.is_uncertain() && self.0.state.load().member_of(email).is_none() {
+            return Ok(());
+        }
+        self.change(by, |state| {
+            let gone = || Error::NotFound {
+                what: "member",
+                name: email.to_string(),
+            };
+            let (number, stored) = state.member_of(email).ok_or_else(gone)?;
+            state.not_last_owner(stored)?;
+            let mut batch = Batch::default();
+            let next = state.without(&mut batch, number);
+            let (target, detail) = (
+                format!("member:{number}"),
+                format!("{email}, by single sign-on"),
+            );
+            Ok(change(batch, next, "member.remove", target, detail, ()))
         })
         .await
     }
@@ -337,9 +396,42 @@ impl State {
             })
     }
 
-    fn member_of(&self, email: &Email) -> Option<&Arc<StoredMember>> {
-        let mut members = self.members.iter().map(|(_, member)| member);
-        members.find(|member| member.email == email.as_str())
+    fn member_of(&self, email: &Email) -> Option<(u32, &Arc<StoredMember>)> {
+        let mut members = self.members.iter();
+        let found = members.find(|(_, member)| member.email == email.as_str());
+        found.map(|(number, member)| (*number, member))
+    }
+
+    /// The state in which a member has another role.
+    fn with_role(
+        &self,
+        batch: &mut Batch,
+        number: u32,
+        stored: &StoredMember,
+        role: &str,
+    ) -> (Self, Arc<StoredMember>) {
+        let stored = Arc::new(StoredMember {
+            role: role.to_owned(),
+            ..stored.clone()
+        });
+        batch.put(member::key(number), rows::encode(&*stored));
+        let mut next = self.clone();
+        for (other, member) in &mut next.members {
+            if *other == number {
+                *member = Arc::clone(&stored);
+            }
+        }
+        next.hang_doors();
+        (next, stored)
+    }
+
+    /// The state in which a member is none.
+    fn without(&self, batch: &mut Batch, number: u32) -> Self {
+        batch.delete(member::key(number));
+        let mut next = self.clone();
+        next.members.retain(|(other, _)| *other != number);
+        next.hang_doors();
+        next
     }
 
     fn invitation(&self, number: u32) -> Result<&Arc<StoredInvitation>> {
@@ -364,10 +456,7 @@ impl State {
 /// Checks that a role is not more than its giver has. A member has no other limits than the role, so
 /// neither may the giver have any.
 fn give(state: &State, giver: &Grant, role: &str) -> Result<()> {
-    let permissions = state.permissions(role).ok_or_else(|| Error::NotFound {
-        what: "role",
-        name: role.to_owned(),
-    })?;
+    let permissions = state.permissions(role).ok_or_else(|| no_role(role))?;
     if let Some(permission) = permissions.beyond(giver.permissions) {
         return Err(Error::Escalation {
             permission: Some(permission),
@@ -390,6 +479,13 @@ fn give(state: &State, giver: &Grant, role: &str) -> Result<()> {
         });
     }
     Ok(())
+}
+
+fn no_role(name: &str) -> Error {
+    Error::NotFound {
+        what: "role",
+        name: name.to_owned(),
+    }
 }
 
 fn change<T>(

@@ -96,6 +96,7 @@ impl Accounts {
                     password,
                     accounts: Vec::new(),
                     totp: None,
+                    identities: Vec::new(),
                 },
                 _ => {
                     return Err(Error::Conflict(
@@ -162,7 +163,7 @@ impl Accounts {
         Ok(())
     }
 
-    async fn forget_account(&self, person: PersonId, account: AccountId) -> Result<()> {
+    pub(super) async fn forget_account(&self, person: PersonId, account: AccountId) -> Result<()> {
         let Some(person) = self.people().open_existing(person).await? else {
             return Ok(());
         };

@@ -22,6 +22,8 @@ mod session;
 mod settings;
 mod sign_in;
 mod sign_up;
+mod single_sign_on;
+mod sso_attempt;
 mod turnstile;
 
 use core::net::IpAddr;
@@ -37,9 +39,12 @@ pub use self::{
     settings::PeopleSettings,
     sign_in::SignIn,
     sign_up::SignUp,
+    single_sign_on::{SingleSignOn, SsoAnswer},
+    sso_attempt::SSO_LIFE_MILLIS,
 };
 pub(crate) use self::{
     registry::Registry,
+    sso_attempt::SsoAttempts,
     turnstile::{Attempt, Turnstile},
 };
 use crate::{By, Grant};

@@ -34,7 +34,7 @@ pub struct SessionInfo {
     pub ends_at: u64,
     /// Whether the person has a second factor.
     pub second_factor: bool,
-    /// Every account of the person.
+    /// Every account of the person that the session can act in.
     pub memberships: Vec<Membership>,
 }
 
@@ -47,6 +47,16 @@ pub struct Membership {
     pub name: String,
     /// The person's role.
     pub role: String,
+}
+
+/// What a session is to be.
+pub(super) struct Beginning {
+    /// The account that it acts in.
+    pub(super) account: AccountId,
+    /// When the person has signed in.
+    pub(super) since: u64,
+    /// Whether an identity provider has said who it is.
+    pub(super) by_provider: bool,
 }
 
 impl Accounts {
@@ -148,7 +158,7 @@ impl Accounts {
         noted.await
     }
 
-    /// Begins a session in the commit of `edit`, in place of the one that the browser had.
+    /// Begins a session by a password in the commit of `edit`, in place of the one that the browser had.
     pub(super) async fn begin(
         &self,
         person: &Person,
@@ -157,17 +167,20 @@ impl Accounts {
         former: Option<&str>,
         edit: impl FnOnce(&mut Draft) -> Result<()>,
     ) -> Result<String> {
-        let since = self.now_millis();
-        self.begin_since(since, person, account, visitor, former, edit)
+        let beginning = Beginning {
+            account,
+            since: self.now_millis(),
+            by_provider: false,
+        };
+        self.begin_as(beginning, person, visitor, former, edit)
             .await
     }
 
-    /// As [`begin`](Self::begin), for somebody who has signed in before.
-    async fn begin_since(
+    /// As [`begin`](Self::begin), for a session of any kind.
+    pub(super) async fn begin_as(
         &self,
-        since: u64,
+        beginning: Beginning,
         person: &Person,
-        account: AccountId,
         visitor: &Visitor,
         former: Option<&str>,
         edit: impl FnOnce(&mut Draft) -> Result<()>,
@@ -176,11 +189,17 @@ impl Accounts {
         let cookie = secret::make(SESSION_PREFIX, person.id(), self.ports().random());
         let hash = blake3::hash(cookie.as_bytes()).into();
         let former = former.and_then(|former| secret::parse(SESSION_PREFIX, former));
+        let Beginning {
+            account,
+            since,
+            by_provider,
+        } = beginning;
         let session = StoredSession {
             account,
             created_at: since,
             seen_at: now,
             address: visitor.address.map(|a| a.to_string()).unwrap_or_default(),
+            by_provider,
         };
         let begun = person.change(now, |draft| {
             edit(draft)?;
@@ -199,8 +218,9 @@ impl Accounts {
         if let Some(account) = opened
             && let Some(grant) = account.badge(person.id())
         {
+            let how = if by_provider { "single sign-on" } else { "" };
             account
-                .record(&visitor.by(grant), "session.create", "")
+                .record(&visitor.by(grant), "session.create", how)
                 .await?;
         }
         Ok(cookie)
@@ -228,7 +248,8 @@ impl Accounts {
         let stored = state.person.as_ref().ok_or(Error::Session)?;
         let mut memberships = Vec::new();
         let mut grant = None;
-        for &id in &stored.accounts {
+        let within = |id: &&AccountId| !session.by_provider || **id == session.account;
+        for &id in stored.accounts.iter().filter(within) {
             let Some(account) = self.open(id).await? else {
                 continue;
             };
@@ -259,7 +280,8 @@ impl Accounts {
     /// Goes over to another account of the person; the session gets another cookie.
     ///
     /// # Errors
-    /// [`Error::NotFound`] if the person is no member of it, [`Error::Session`].
+    /// [`Error::NotFound`] if the person is no member of it, [`Error::Conflict`] if the session is of
+    /// single sign-on, [`Error::Session`].
     pub async fn switch(
         &self,
         visitor: &Visitor,
@@ -268,12 +290,21 @@ impl Accounts {
     ) -> Result<(String, SessionInfo)> {
         let secret = secret::parse(SESSION_PREFIX, cookie).ok_or(Error::Session)?;
         let (person, session) = self.session(&secret).await?;
+        if session.by_provider && account != session.account {
+            let why = "a session of single sign-on acts in the account of its provider only; log in \
+                       with a password to work in another";
+            return Err(Error::Conflict(why.to_owned()));
+        }
         let state = person.state();
         let stored = state.person.as_ref().ok_or(Error::Session)?;
         let account = self.choose(stored, Some(account)).await?;
-        // It lives no longer than the login allows.
-        let (since, former) = (session.created_at, Some(cookie));
-        let next = self.begin_since(since, &person, account, visitor, former, |draft| {
+        let beginning = Beginning {
+            account,
+            // It lives no longer than the login allows.
+            since: session.created_at,
+            by_provider: session.by_provider,
+        };
+        let next = self.begin_as(beginning, &person, visitor, Some(cookie), |draft| {
             let is_there = draft.state.session(&secret.hash).is_some();
             is_there.then_some(()).ok_or(Error::Session)
         });
@@ -293,15 +324,15 @@ impl Accounts {
         }
     }
 
-    /// Ends every session of the person whose session it is.
+    /// Ends every session of the person whose session it is; one of single sign-on, those in its account.
     ///
     /// # Errors
     /// [`Error::Session`] if it is over.
     pub async fn sign_out_everywhere(&self, cookie: &str) -> Result<()> {
         let secret = secret::parse(SESSION_PREFIX, cookie).ok_or(Error::Session)?;
-        let (person, _) = self.session(&secret).await?;
+        let (person, own) = self.session(&secret).await?;
         let ended = person.change(self.now_millis(), |draft| {
-            draft.end_sessions(|_, _| true);
+            draft.end_sessions(|_, one| !own.by_provider || one.account == own.account);
             Ok(())
         });
         ended.await

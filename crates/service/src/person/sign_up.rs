@@ -150,6 +150,7 @@ impl Accounts {
                 password: Some(stored.clone()),
                 accounts: vec![*account],
                 totp: None,
+                identities: Vec::new(),
             });
             Ok(())
         });

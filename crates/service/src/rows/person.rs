@@ -24,6 +24,17 @@ pub struct StoredPerson {
     pub accounts: Vec<AccountId>,
     /// Their second factor.
     pub(crate) totp: Option<StoredTotp>,
+    /// Who they are at identity providers, one for each.
+    pub(crate) identities: Vec<StoredIdentity>,
+}
+
+/// Who somebody is at an identity provider.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct StoredIdentity {
+    /// The provider.
+    pub(crate) issuer: String,
+    /// What it calls them.
+    pub(crate) subject: String,
 }
 
 /// A second factor: time-based codes (RFC 6238).
@@ -65,6 +76,7 @@ mod tests {
             email in "[a-z]{1,9}@[a-z]{1,9}", created_at: u64, hash: Option<[u8; 32]>,
             accounts in prop::collection::vec(any::<[u8; 12]>(), 0..4),
             totp: Option<([u8; 20], bool, u64)>,
+            identities in prop::collection::vec(("[a-z]{1,9}", ".{0,20}"), 0..3),
         ) {
             let cost = PasswordCost::EDGE;
             super::super::assert_round_trip(&StoredPerson {
@@ -75,6 +87,9 @@ mod tests {
                 totp: totp.map(|(secret, confirmed, last_step)| StoredTotp {
                     secret, confirmed, last_step, recovery: vec![[2; 32]],
                 }),
+                identities: identities.into_iter()
+                    .map(|(issuer, subject)| StoredIdentity { issuer, subject })
+                    .collect(),
             });
         }
     }

@@ -22,6 +22,8 @@ pub struct StoredSession {
     pub seen_at: u64,
     /// From where the person signed in, if known.
     pub address: String,
+    /// Whether an identity provider has said who it is. Such a session acts in no other account.
+    pub by_provider: bool,
 }
 
 #[cfg(test)]
@@ -32,9 +34,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn round_trip(account: [u8; 12], created_at: u64, seen_at: u64, address in ".{0,20}") {
+        fn round_trip(
+            account: [u8; 12], created_at: u64, seen_at: u64, address in ".{0,20}", by_provider: bool,
+        ) {
             let account = AccountId::from_random(account);
-            let session = StoredSession { account, created_at, seen_at, address };
+            let session = StoredSession { account, created_at, seen_at, address, by_provider };
             super::super::assert_round_trip(&session);
         }
     }

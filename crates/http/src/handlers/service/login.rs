@@ -1,12 +1,14 @@
 //! How people get in. None of it takes a credential; the service counts the attempts.
 
 use axum::Extension;
-use http::StatusCode;
+use http::{HeaderValue, StatusCode};
 use quartz_api as wire;
-use quartz_api::{AcceptRequest, LoginMethods, LoginRequest, SignUpRequest, VerifyRequest};
+use quartz_api::{
+    AcceptRequest, LoginMethods, LoginRequest, SignUpRequest, SsoMethod, VerifyRequest,
+};
 use quartz_service::person::{SessionInfo, SignIn, SignUp};
 
-use super::{check_label, check_password, given_password, parse_email};
+use super::{check_label, check_password, given_password, parse_email, single_sign_on};
 use crate::{
     auth::{FormerSession, Guest},
     cookie,
@@ -34,9 +36,14 @@ refuses!(AcceptRefusals: InvalidRequest LimitExceeded LinkInvalid CredentialsInv
 )]
 pub(crate) async fn login_methods(Extension(app): Extension<App>) -> Result<Reply> {
     let mail = app.accounts.sends_mail();
+    let sso = app.accounts.single_sign_on().map(|sso| SsoMethod {
+        issuer: sso.provider.issuer().to_owned(),
+        path: single_sign_on::PATH.to_owned(),
+    });
     Reply::json(&LoginMethods {
         sign_up: mail && app.accounts.people_settings().sign_up,
         reset: mail,
+        sso: sso.into_iter().collect(),
     })
 }
 
@@ -159,15 +166,20 @@ pub(crate) async fn accept(
 
 /// The session, with its cookie.
 pub(super) fn signed_in(app: &App, (cookie, info): (String, SessionInfo)) -> Result<Reply> {
-    let settings = app.accounts.people_settings();
+    let cookie = session_cookie(app, &cookie, &info);
+    Ok(unkept(Reply::json(&to_wire(info))?).cookie(cookie))
+}
+
+/// What makes the browser keep a session as long as it lives.
+pub(super) fn session_cookie(app: &App, cookie: &str, info: &SessionInfo) -> HeaderValue {
+    let secure = app.accounts.people_settings().is_secure();
     let left = info.ends_at.saturating_sub(app.accounts.now_millis());
-    let value = cookie::set(settings.is_secure(), &cookie, left / 1000);
-    Ok(unkept(Reply::json(&to_wire(info))?).header("set-cookie", value))
+    cookie::SESSION.set(secure, cookie, left / 1000)
 }
 
 /// An answer that no cache may keep.
 pub(super) fn unkept(reply: Reply) -> Reply {
-    let no_store = http::HeaderValue::from_static("no-store");
+    let no_store = HeaderValue::from_static("no-store");
     reply.header("cache-control", no_store)
 }
 

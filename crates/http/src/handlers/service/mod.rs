@@ -12,6 +12,7 @@ pub(crate) mod passwords;
 pub(crate) mod roles;
 pub(crate) mod second_factor;
 pub(crate) mod sessions;
+pub(crate) mod single_sign_on;
 pub(crate) mod usage;
 pub(crate) mod webhooks;
 pub(crate) mod whoami;

@@ -58,7 +58,7 @@ pub(crate) async fn logout(
 
 /// Log out everywhere
 ///
-/// Ends every session of the person, in every browser.
+/// Ends every session of the person, in every browser; after a single sign-on, those in its account.
 #[utoipa::path(
     delete,
     path = "/v1/auth/sessions",
@@ -122,5 +122,5 @@ pub(crate) async fn leave(
 /// Done, and the browser forgets the cookie.
 fn gone(app: &App) -> Reply {
     let secure = app.accounts.people_settings().is_secure();
-    Reply::empty(StatusCode::NO_CONTENT).header("set-cookie", cookie::set(secure, "", 0))
+    Reply::empty(StatusCode::NO_CONTENT).header("set-cookie", cookie::SESSION.set(secure, "", 0))
 }

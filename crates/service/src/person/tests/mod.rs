@@ -1,6 +1,7 @@
 mod guesses;
 mod members;
 mod sign_in;
+mod single_sign_on;
 
 use std::sync::Arc;
 
