@@ -116,15 +116,6 @@ pub fn above(values: &[f32], threshold: f32, positions: &mut Vec<u32>) {
     active().above(values, threshold, positions);
 }
 
-/// Appends the positions of the bits that are set, counted from `first`.
-#[inline]
-pub(crate) fn push_bits(mut mask: u32, first: u32, positions: &mut Vec<u32>) {
-    while mask != 0 {
-        positions.push(first + mask.trailing_zeros());
-        mask &= mask - 1;
-    }
-}
-
 /// What is scanned; see [`bounds_before`].
 #[derive(Clone, Copy, Debug)]
 pub struct Scan<'a> {

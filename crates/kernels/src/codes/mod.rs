@@ -27,7 +27,6 @@ mod table;
 pub(crate) use bounds::Codes;
 #[doc(hidden)]
 pub use bounds::Scan;
-pub(crate) use bounds::push_bits;
 pub use bounds::{Blocks, above, bounds, bounds_before};
 pub use table::Table;
 

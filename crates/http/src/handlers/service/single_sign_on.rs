@@ -22,7 +22,7 @@ use crate::{
 /// Where a browser begins.
 pub(super) const PATH: &str = "/v1/auth/sso";
 /// Where it ends if not said otherwise.
-const CONSOLE: &str = "/console/";
+const HOME: &str = "/docs";
 
 refuses!(BeginRefusals: InvalidRequest LimitExceeded SsoNotConfigured SsoUnavailable);
 refuses!(FinishRefusals: InvalidRequest LimitExceeded SsoNotConfigured SsoAttemptInvalid SsoFailed SsoRefused SsoUnavailable AccountNotFound Conflict);
@@ -32,7 +32,7 @@ refuses!(FinishRefusals: InvalidRequest LimitExceeded SsoNotConfigured SsoAttemp
 #[serde(deny_unknown_fields, default)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct BeginParams {
-    /// A path of this server; `/console/` if absent.
+    /// A path of this server; `/docs` if absent.
     #[param(
         max_length = 1024,
         pattern = r"^/([A-Za-z0-9._~!$&'()*+,;=:@?#%\[\]-][A-Za-z0-9._~!$&'()*+,;=:@/?#%\[\]-]*)?$"
@@ -79,7 +79,7 @@ pub(crate) async fn begin_sso(
     Guest(visitor): Guest,
     QueryString(params): QueryString<BeginParams>,
 ) -> Result<Reply> {
-    let return_to = params.return_to.as_deref().unwrap_or(CONSOLE);
+    let return_to = params.return_to.as_deref().unwrap_or(HOME);
     check_return_to(return_to, &app.limits)?;
     let begun = app.accounts.begin_sso(&visitor, return_to).await;
     let (kept, url) = begun.map_err(from_service)?;

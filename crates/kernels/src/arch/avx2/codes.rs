@@ -10,12 +10,13 @@ use std::arch::x86_64::{
     _mm256_unpacklo_epi16,
 };
 
-use crate::codes::{BLOCK, push_bits};
+use crate::codes::BLOCK;
 
 type Vector = __m256i;
 const WIDTH: usize = 32;
 
 codes!(features: "avx2,fma");
+push_above!(features: "avx2,fma");
 
 #[target_feature(enable = "avx2,fma")]
 #[inline]
@@ -86,7 +87,7 @@ fn add_lanes([words, odd]: [Vector; 2]) -> Vector {
 
 #[target_feature(enable = "avx2,fma")]
 #[inline]
-fn push_above(values: &[f32; BLOCK], threshold: f32, first: u32, positions: &mut Vec<u32>) {
+fn above_mask(values: &[f32; BLOCK], threshold: f32) -> u32 {
     let threshold = _mm256_set1_ps(threshold);
     let (parts, _) = values.as_chunks::<8>();
     let mut mask = 0;
@@ -96,5 +97,5 @@ fn push_above(values: &[f32; BLOCK], threshold: f32, first: u32, positions: &mut
         let above = _mm256_cmp_ps::<_CMP_GT_OQ>(part, threshold);
         mask |= _mm256_movemask_ps(above).cast_unsigned() << (8 * i);
     }
-    push_bits(mask, first, positions);
+    mask
 }

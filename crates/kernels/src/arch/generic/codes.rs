@@ -88,3 +88,19 @@ macro_rules! codes {
         }
     };
 }
+
+/// Writes a leaf's `push_above` over `above_mask(&[f32; BLOCK], threshold) -> u32`, a bit for each value that is
+/// greater.
+macro_rules! push_above {
+    (features: $features:literal) => {
+        #[target_feature(enable = $features)]
+        #[inline]
+        fn push_above(block: &[f32; BLOCK], threshold: f32, first: u32, positions: &mut Vec<u32>) {
+            let mut mask = above_mask(block, threshold);
+            while mask != 0 {
+                positions.push(first + mask.trailing_zeros());
+                mask &= mask - 1;
+            }
+        }
+    };
+}

@@ -7,13 +7,14 @@ use std::arch::aarch64::{
     vdupq_n_u16, vget_low_u8, vld1q_f32, vld1q_u8, vmaxvq_u32, vqtbl1q_u8, vshrq_n_u8, vst1q_u16,
 };
 
-use crate::codes::{BLOCK, push_bits};
+use crate::codes::BLOCK;
 
 type Vector = uint8x16_t;
 type Sums = uint16x8_t;
 const WIDTH: usize = 16;
 
 codes!(features: "neon");
+push_above!(features: "neon");
 
 #[target_feature(enable = "neon")]
 #[inline]
@@ -71,7 +72,7 @@ fn fold(low: [Sums; 2], high: [Sums; 2]) -> [u16; BLOCK] {
 /// There is no instruction for the mask: it is made of the few parts that need one.
 #[target_feature(enable = "neon")]
 #[inline]
-fn push_above(values: &[f32; BLOCK], threshold: f32, first: u32, positions: &mut Vec<u32>) {
+fn above_mask(values: &[f32; BLOCK], threshold: f32) -> u32 {
     let (parts, _) = values.as_chunks::<4>();
     let mut mask = 0;
     for (i, part) in parts.iter().enumerate() {
@@ -83,5 +84,5 @@ fn push_above(values: &[f32; BLOCK], threshold: f32, first: u32, positions: &mut
             }
         }
     }
-    push_bits(mask, first, positions);
+    mask
 }

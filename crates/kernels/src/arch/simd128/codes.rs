@@ -8,12 +8,13 @@ use std::arch::wasm32::{
     v128_store,
 };
 
-use crate::codes::{BLOCK, push_bits};
+use crate::codes::BLOCK;
 
 type Vector = v128;
 const WIDTH: usize = 16;
 
 codes!(features: "simd128");
+push_above!(features: "simd128");
 
 #[target_feature(enable = "simd128")]
 #[inline]
@@ -74,7 +75,7 @@ fn fold(low: [Vector; 2], high: [Vector; 2]) -> [u16; BLOCK] {
 
 #[target_feature(enable = "simd128")]
 #[inline]
-fn push_above(values: &[f32; BLOCK], threshold: f32, first: u32, positions: &mut Vec<u32>) {
+fn above_mask(values: &[f32; BLOCK], threshold: f32) -> u32 {
     let threshold = f32x4_splat(threshold);
     let (parts, _) = values.as_chunks::<4>();
     let mut mask = 0;
@@ -83,5 +84,5 @@ fn push_above(values: &[f32; BLOCK], threshold: f32, first: u32, positions: &mut
         let part = unsafe { v128_load(part.as_ptr().cast()) };
         mask |= u32::from(i32x4_bitmask(f32x4_gt(part, threshold))) << (4 * i);
     }
-    push_bits(mask, first, positions);
+    mask
 }
