@@ -52,7 +52,7 @@ pub fn router(state: ApiState, cors_origins: &[HeaderValue], host_routes: Router
 
 /// [`router`] without a state: each request brings its own, an [`App`](crate::App), as an extension.
 ///
-/// A router takes some hundred kilobytes, an `App` some hundred bytes: where many of them share a
+/// A router holds the whole document and a service in layers for each route: where many apps share a
 /// process, they share one router.
 pub fn routes(cors_origins: &[HeaderValue], host_routes: Router) -> Router {
     let cors = cors(cors_origins);

@@ -11,13 +11,13 @@ use std::{
 
 use axum::{
     extract::{MatchedPath, Request},
-    response::{IntoResponse as _, Response},
+    response::Response,
 };
 use futures::{
     FutureExt as _,
     future::{BoxFuture, Either, poll_immediate, ready, select},
 };
-use http::{HeaderValue, Method, StatusCode, header};
+use http::{HeaderValue, Method, header};
 use quartz_api::ErrorCode;
 use quartz_service::{Admission, Denial, Grant, Knock, Turn, Visitor};
 use tower::{Layer, Service};
@@ -29,7 +29,7 @@ use crate::{
     auth::{self, Admitted, Caller, ClientAddress, Guest},
     names,
     problem::{Failure, Result, rate_headers},
-    state::{App, Host, Place},
+    state::{App, Host, Place, app},
 };
 
 /// Everything below this path needs a key; what is beside it (health, documents, metrics) does not.
@@ -91,9 +91,9 @@ where
 
     fn call(&mut self, mut request: Request) -> Self::Future {
         let edge = Arc::clone(&self.edge);
-        let Some(app) = request.extensions().get().map(App::clone) else {
-            tracing::error!("a request came without an App");
-            return Box::pin(ready(Ok(StatusCode::INTERNAL_SERVER_ERROR.into_response())));
+        let app = match app(request.extensions()) {
+            Ok(app) => app,
+            Err(failure) => return Box::pin(ready(Ok(rendered(&failure, "")))),
         };
         let started = app.host.monotonic_micros();
         let id = request_id(request.headers(), &*app.host);
