@@ -41,9 +41,10 @@ const BELIEVED: f64 = 60.0;
 const CAUTION: f64 = 0.85;
 const PATIENCE_MAX: f64 = 4096.0;
 
-/// What is missed with a patience, as long as nothing is known: a law that held for sentence embeddings.
+/// What is missed with a patience, as long as nothing is known: a law that held for sentence embeddings, whose index
+/// had not been tended yet.
 fn believed_missed(patience: f64) -> f64 {
-    (0.8 / (patience + 1.0)).min(1.0)
+    (1.0 / (patience + 1.0)).min(1.0)
 }
 
 impl Default for Calibration {

@@ -20,6 +20,7 @@
 //! Everything is decided on sketches, with exact integer products and a fixed order of additions, so
 //! the index is the same on every machine and `quartz check` can compute every code again.
 
+mod allowed;
 mod assign;
 mod bisect;
 mod block;
@@ -40,12 +41,13 @@ mod sketch;
 use std::sync::Arc;
 
 pub(crate) use self::{
+    allowed::Allowed,
     block::SketchBlock,
     calibration::Calibration,
     check::check,
     edit::{Edited, Editor},
     page::{Page, Role},
-    search::{Allowed, Found, Search, Stop},
+    search::{Found, Search, Stop},
 };
 use self::{rotation::Rotation, router::Router, sketch::Sketch};
 use crate::{

@@ -76,12 +76,22 @@ impl Page {
         Ok(())
     }
 
-    /// Asks the processor for what a search reads.
-    pub(crate) fn prefetch(&self) {
+    /// Asks the processor for the members.
+    pub(crate) fn prefetch_members(&self) {
+        prefetch(&self.members);
+    }
+
+    /// Asks the processor for the codes.
+    pub(crate) fn prefetch_codes(&self) {
         prefetch(&self.codes);
         prefetch(&self.add);
         prefetch(&self.scale);
-        prefetch(&self.members);
+    }
+
+    /// The codes of the blocks from `first` to before `last`.
+    pub(crate) fn blocks(&self, first: usize, last: usize) -> &[u8] {
+        let block = self.codes.len() * BLOCK / self.add.len().max(1);
+        &self.codes[block * first..block * last]
     }
 
     pub(crate) fn len(&self) -> usize {

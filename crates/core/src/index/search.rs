@@ -1,10 +1,14 @@
 use std::{cmp::Reverse, collections::BinaryHeap, sync::Arc};
 
-use quartz_kernels::{codes, prefetch};
+use quartz_kernels::{
+    codes::{self, BLOCK},
+    prefetch,
+};
 use roaring::RoaringBitmap;
 
 use super::{
     Index, Page, SketchBlock,
+    allowed::Allowed,
     code::DEVIATION,
     prepared::Prepared,
     router::{Nearness, Ranked, Ranking},
@@ -38,41 +42,10 @@ pub(crate) struct Stop {
     /// How many standard deviations of a one-bit estimate a vector is given the benefit of.
     pub(crate) deviations: f32,
     /// After this many clusters in a row that brought nothing new among the best. Of a cluster of which a filter
-    /// allows only some, the square root of their share counts.
+    /// allows only some, the square root of their share counts, or of its share of all vectors where that is less.
     pub(crate) patience: f32,
     /// After this many clusters.
     pub(crate) probes: usize,
-}
-
-/// Which vectors may be found.
-pub(crate) enum Allowed<'a> {
-    /// All but these.
-    AllBut(&'a RoaringBitmap),
-    /// These: their number, and a bit for each ordinal up to the highest.
-    Only(u64, Vec<u64>),
-}
-
-impl Allowed<'_> {
-    fn contains(&self, ordinal: u32) -> bool {
-        match self {
-            Self::AllBut(none) => none.is_empty() || !none.contains(ordinal),
-            Self::Only(_, bits) => {
-                let word = bits.get(ordinal as usize / 64).copied().unwrap_or(0);
-                word >> (ordinal % 64) & 1 == 1
-            }
-        }
-    }
-
-    /// The share of the members of a cluster that a filter leaves.
-    fn share(&self, page: &Page) -> f32 {
-        match self {
-            Self::AllBut(_) => 1.0,
-            Self::Only(..) => {
-                let allowed = page.ordinals().filter(|&ordinal| self.contains(ordinal));
-                allowed.count() as f32 / page.len().max(1) as f32
-            }
-        }
-    }
 }
 
 /// What is searched.
@@ -145,7 +118,8 @@ impl Search<'_> {
                 break;
             }
             let clusters = round.len();
-            let mut counts = [0.0; ROUND];
+            let mut counts = [1.0; ROUND];
+            let mut pages = Vec::with_capacity(ROUND);
             for (number, (ranked, page)) in round.into_iter().enumerate() {
                 let page = match page {
                     Some(page) => page,
@@ -153,9 +127,19 @@ impl Search<'_> {
                 };
                 found.probes += 1;
                 found.scanned += page.len() as u64;
-                let deviation = stop.deviations * DEVIATION;
-                self.scan(&query, deviation, ranked, &page, number, &mut work);
-                counts[number] = self.allowed.share(&page).sqrt();
+                if self.allowed.is_filter() {
+                    let share = self.allowed.mark(&page, &mut work.marks[number]);
+                    counts[number] = share.min(self.allowed.share()).sqrt();
+                    if share == 0.0 {
+                        continue;
+                    }
+                    page.prefetch_codes();
+                }
+                pages.push((number, ranked, page));
+            }
+            let deviation = stop.deviations * DEVIATION;
+            for (number, ranked, page) in &pages {
+                self.scan(&query, deviation, *ranked, page, *number, &mut work);
             }
             work.changed = [false; ROUND];
             let compared = work.best.refined.len();
@@ -240,31 +224,52 @@ impl Search<'_> {
         let Work {
             best,
             bounds,
+            marks,
             positions,
             candidates,
             ..
         } = work;
-        bounds.resize(page.add.len(), 0.0);
-        codes::bounds(
-            &query.table,
-            &page.codes,
-            &page.add,
-            &page.scale,
-            base,
-            slack,
-            bounds,
-        );
-        positions.clear();
-        codes::above(bounds, best.threshold, positions);
-        for &position in &*positions {
-            let ordinal = page.ordinal(position as usize);
-            if self.allowed.contains(ordinal) {
-                candidates.push(Candidate {
-                    bound: bounds[position as usize],
-                    ordinal,
-                    number,
-                });
+        let mut compare = |first: usize, last: usize, may_be: &dyn Fn(usize, u32) -> bool| {
+            let places = BLOCK * first..BLOCK * last;
+            bounds.resize(places.len(), 0.0);
+            codes::bounds(
+                &query.table,
+                page.blocks(first, last),
+                &page.add[places.clone()],
+                &page.scale[places.clone()],
+                base,
+                slack,
+                bounds,
+            );
+            positions.clear();
+            codes::above(bounds, best.threshold, positions);
+            for &position in &*positions {
+                let (bound, position) =
+                    (bounds[position as usize], places.start + position as usize);
+                let ordinal = page.ordinal(position);
+                if may_be(position, ordinal) {
+                    candidates.push(Candidate {
+                        bound,
+                        ordinal,
+                        number,
+                    });
+                }
             }
+        };
+        if !self.allowed.is_filter() {
+            let all = page.add.len() / BLOCK;
+            compare(0, all, &|_, ordinal| self.allowed.contains(ordinal));
+            return;
+        }
+        let marks = &marks[number];
+        let marked = |position: usize, _| marks[position / BLOCK] >> (position % BLOCK) & 1 == 1;
+        let mut first = 0;
+        for run in marks.split_inclusive(|&block| block == 0) {
+            let empty = usize::from(run.last() == Some(&0));
+            if run.len() > empty {
+                compare(first, first + run.len() - empty, &marked);
+            }
+            first += run.len();
         }
     }
 
@@ -400,7 +405,10 @@ impl<'a> Routes<'a> {
         {
             let page = pages.get(self.search.cache, ranked.cluster());
             if let Some(page) = &page {
-                page.prefetch();
+                page.prefetch_members();
+                if !self.search.allowed.is_filter() {
+                    page.prefetch_codes();
+                }
             }
             taken.push((ranked, page));
         }
@@ -413,6 +421,8 @@ struct Work {
     best: Best,
     seen: Seen,
     bounds: Vec<f32>,
+    /// Under a filter, which members of the clusters of the round may be found.
+    marks: [Vec<u32>; ROUND],
     positions: Vec<u32>,
     candidates: Vec<Candidate>,
     /// Which clusters of the round brought something new among the best.
@@ -432,6 +442,7 @@ impl Work {
             best,
             seen: Seen::new(),
             bounds: Vec::new(),
+            marks: Default::default(),
             positions: Vec::new(),
             candidates: Vec::new(),
             changed: [false; ROUND],
@@ -548,7 +559,7 @@ impl Best {
     fn has_all(&self, allowed: &Allowed<'_>) -> bool {
         match allowed {
             Allowed::AllBut(_) => false,
-            Allowed::Only(count, _) => self.refined.len() as u64 >= *count,
+            Allowed::Only { count, .. } => self.refined.len() as u64 >= *count,
         }
     }
 

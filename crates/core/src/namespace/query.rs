@@ -243,7 +243,7 @@ impl View {
             snapshot: &*self.state.snapshot,
             cache: &self.cache,
             allowed: match &selected {
-                Some(selected) => allowed(selected),
+                Some(selected) => Allowed::only(selected, self.state.vectors.len()),
                 None => Allowed::AllBut(hidden),
             },
         };
@@ -366,16 +366,6 @@ impl View {
             })?;
         Ok(metric.portable_rank(target, row))
     }
-}
-
-/// A bit for each ordinal.
-fn allowed(selected: &RoaringBitmap) -> Allowed<'static> {
-    let words = selected.max().map_or(0, |max| max as usize / 64 + 1);
-    let mut bits = vec![0_u64; words];
-    for ordinal in selected {
-        bits[ordinal as usize / 64] |= 1 << (ordinal % 64);
-    }
-    Allowed::Only(selected.len(), bits)
 }
 
 fn missing_record(id: &str) -> StoreError {
