@@ -20,6 +20,7 @@ pub mod filter;
 mod index;
 pub mod keys;
 pub mod namespace;
+mod processors;
 pub mod record;
 pub mod store;
 pub mod usage;

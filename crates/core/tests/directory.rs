@@ -12,8 +12,10 @@ use futures::executor::{ThreadPool, block_on};
 use quartz_core::{
     Clock, VectorCache,
     directory::{Directory, Spawn},
-    namespace::{Action, Change, Expiry, Operation, Precondition},
-    record::Value,
+    namespace::{
+        Action, Change, Contents, Effort, Expiry, Namespace, Operation, Precondition, Query, Target,
+    },
+    record::{Parts, Value},
     store::{MemoryStore, ScanLimit, Store},
 };
 
@@ -87,4 +89,74 @@ fn what_expires_in_namespaces_that_nobody_opens_is_swept() {
     assert!(rows(&store) < before);
     let kept = block_on(second.open("space-000")).unwrap().unwrap();
     assert_eq!(block_on(kept.view().describe()).unwrap().records, 1);
+}
+
+/// Enough components for several parts.
+const LONG_VECTORS: u32 = 600;
+const LONG: usize = 16_384;
+
+#[test]
+fn a_query_in_parts_finds_the_same() {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+    let clock = Arc::new(Hand::default());
+    let pool = ThreadPool::builder().pool_size(3).create().unwrap();
+    let started = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&started);
+    let spawn: Spawn = Arc::new(move |future| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        pool.spawn_ok(future);
+    });
+    let shared = block_on(Directory::new_on(
+        4,
+        Arc::clone(&store),
+        clock.clone(),
+        VectorCache::new(64 << 20),
+        spawn,
+    ))
+    .unwrap();
+    let namespace = block_on(shared.open_or_create("vectors")).unwrap();
+    let vector = |seed: u32| -> Vec<f32> {
+        let mut state = seed;
+        let mut next = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as f32 / (1 << 24) as f32 - 0.5
+        };
+        (0..LONG).map(|_| next()).collect()
+    };
+    for first in (0..LONG_VECTORS).step_by(100) {
+        let operations = (first..first + 100).map(|n| Operation {
+            id: format!("{n:03}"),
+            precondition: Precondition::None,
+            // Every vector is there twice, so that there are ties across parts.
+            action: Action::Upsert(Contents {
+                vector: Some(vector(n % (LONG_VECTORS / 2))),
+                ..Contents::default()
+            }),
+        });
+        block_on(namespace.write(Change::Apply(operations.collect()))).unwrap();
+    }
+    let alone = block_on(directory(&store, &clock).open("vectors"))
+        .unwrap()
+        .unwrap();
+    let mut in_parts = 0;
+    for seed in 0..5 {
+        let query = Query {
+            target: Target::Vector(vector(7 * seed)),
+            top_k: 7,
+            filter: None,
+            parts: Parts::NONE,
+            effort: Effort::Exact,
+        };
+        let matches = |namespace: &Namespace| {
+            let answer = block_on(namespace.view().query(&query)).unwrap();
+            let found = answer.matches.into_iter();
+            found
+                .map(|found| (found.record.id, found.score))
+                .collect::<Vec<_>>()
+        };
+        let before = started.load(Ordering::Relaxed);
+        assert_eq!(matches(&namespace), matches(&alone));
+        in_parts += u32::from(started.load(Ordering::Relaxed) > before);
+    }
+    assert_eq!(in_parts, 5);
 }

@@ -24,6 +24,7 @@ use crate::{
         meta::Meta,
     },
     namespace::{ListPage, ListRange, Namespace},
+    processors::Processors,
     store::{
         Batch, BoxFuture, Durability, RowCursor, ScanLimit, ScopedStore, Snapshot, Store,
         StoreError, prefix_end, successor,
@@ -44,6 +45,7 @@ struct Shared {
     clock: Arc<dyn Clock>,
     cache: VectorCache,
     spawn: Spawn,
+    processors: Processors,
     open: RwLock<HashMap<String, Namespace>>,
     /// Held while namespaces come and go; the number the next new one gets.
     next_number: Mutex<u32>,
@@ -84,6 +86,21 @@ impl Directory {
         cache: VectorCache,
         spawn: Spawn,
     ) -> Result<Self> {
+        Self::new_on(1, store, clock, cache, spawn).await
+    }
+
+    /// The same on a host with so many processors, to which `spawn` brings work: a query that compares millions of
+    /// components uses those on which no other query runs.
+    ///
+    /// # Errors
+    /// Those of [`new`](Self::new).
+    pub async fn new_on(
+        processors: usize,
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        cache: VectorCache,
+        spawn: Spawn,
+    ) -> Result<Self> {
         let snapshot = store.snapshot().await?;
         check_format(&*snapshot).await?;
         let next_number = next_number(&*snapshot).await?;
@@ -93,6 +110,7 @@ impl Directory {
                 store,
                 clock,
                 cache,
+                processors: Processors::new(processors, Arc::clone(&spawn)),
                 spawn,
                 open,
                 next_number,
@@ -295,7 +313,9 @@ impl Directory {
             None => return Ok(None),
         };
         let (clock, cache) = (Arc::clone(&self.shared.clock), self.shared.cache.clone());
-        let (namespace, writer) = Namespace::open(Arc::new(store), clock, cache).await?;
+        let processors = self.shared.processors.clone();
+        let (namespace, writer) =
+            Namespace::open_on(processors, Arc::new(store), clock, cache).await?;
         (self.shared.spawn)(Box::pin(writer.run()));
         let mut open = self
             .shared

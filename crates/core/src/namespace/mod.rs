@@ -47,6 +47,7 @@ use crate::{
     Clock, VectorCache,
     error::{Error, Result},
     keys::meta::Counts,
+    processors::Processors,
     store::Store,
     usage,
 };
@@ -68,6 +69,7 @@ struct Shared {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     cache: VectorCache,
+    processors: Processors,
     state: ArcSwap<State>,
     closed: AtomicBool,
     /// Reads that are to be stored with the next commit.
@@ -96,11 +98,22 @@ impl Namespace {
         clock: Arc<dyn Clock>,
         cache: VectorCache,
     ) -> Result<(Self, Writer)> {
+        Self::open_on(Processors::one(), store, clock, cache).await
+    }
+
+    /// The same with processors that its queries may share.
+    pub(crate) async fn open_on(
+        processors: Processors,
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        cache: VectorCache,
+    ) -> Result<(Self, Writer)> {
         let state = State::load(&*store, &cache).await?;
         let shared = Arc::new(Shared {
             store,
             clock,
             cache,
+            processors,
             state: ArcSwap::from_pointee(state),
             closed: AtomicBool::new(false),
             reads: usage::Pending::default(),
@@ -135,6 +148,7 @@ impl Namespace {
         View::new(
             self.0.shared.state.load_full(),
             self.0.shared.cache.clone(),
+            self.0.shared.processors.clone(),
             self.0.shared.clock.now_millis(),
         )
     }

@@ -13,10 +13,14 @@ use crate::{
     error::{Error, Result},
     filter::{self, Filter},
     index::{Allowed, Found, Search},
+    processors::Running,
     record::{Parts, Record},
     store::StoreError,
     vector::{BLOCK_ORDINALS, Candidates, TopK, VectorBlock, scan, single},
 };
+
+/// Components that are worth a processor of their own: about half a millisecond of work.
+const PART_COMPONENTS: u64 = 1 << 21;
 
 /// A nearest-neighbour query.
 #[derive(Clone, Debug)]
@@ -146,9 +150,11 @@ impl View {
                 .map_or(0, |index| index.clusters() as u64),
             ..Plan::default()
         };
+        let running = self.processors.enter();
         let found = self
-            .find(&target, query, selected, &hidden, &mut plan)
+            .find(&target, query, selected, &hidden, &running, &mut plan)
             .await?;
+        drop(running);
         let matches = self.matches(&target, found, query).await?;
         Ok(Answer {
             matches,
@@ -198,6 +204,7 @@ impl View {
         query: &Query,
         selected: Option<RoaringBitmap>,
         hidden: &RoaringBitmap,
+        running: &Running<'_>,
         plan: &mut Plan,
     ) -> Result<Vec<u32>> {
         let filtered = selected.is_some();
@@ -231,7 +238,7 @@ impl View {
             plan.recall = Some(1.0);
             plan.scanned = ordinals.len();
             plan.reranked = ordinals.len();
-            return self.scan(target, query.top_k, ordinals).await;
+            return self.scan(target, query.top_k, ordinals, running).await;
         };
         plan.recall = match query.effort {
             Effort::Recall(recall) => Some(recall),
@@ -270,8 +277,55 @@ impl View {
         Ok(ordinals)
     }
 
-    /// The best of all `ordinals`, compared in full precision, with every tie at the end.
-    async fn scan(&self, target: &[f32], k: usize, ordinals: &RoaringBitmap) -> Result<Vec<u32>> {
+    /// The best of all `ordinals`, compared in full precision, with every tie at the end. In parts, if that is
+    /// worth it and there are processors with nothing to do.
+    async fn scan(
+        &self,
+        target: &[f32],
+        k: usize,
+        ordinals: &RoaringBitmap,
+        running: &Running<'_>,
+    ) -> Result<Vec<u32>> {
+        let components = ordinals.len() * target.len() as u64;
+        let most = usize::try_from(components / PART_COMPONENTS).unwrap_or(usize::MAX);
+        let count = running.free().min(most).max(1);
+        if count == 1 {
+            return Ok(ordinals_of(self.scan_part(target, k, ordinals).await?));
+        }
+        let target: Arc<[f32]> = target.into();
+        let mut parts = split(ordinals, count);
+        let own = parts.pop().unwrap_or_default();
+        let others: Vec<_> = parts
+            .into_iter()
+            .map(|part| {
+                let (view, target) = (self.clone(), Arc::clone(&target));
+                let part = async move { view.scan_part(&target, k, &part).await };
+                self.processors.run(part)
+            })
+            .collect();
+        let mut top = TopK::new(k);
+        let mut take = |found: Vec<(f32, u32)>| {
+            for (rank, ordinal) in found {
+                top.offer(rank, ordinal);
+            }
+        };
+        take(self.scan_part(&target, k, &own).await?);
+        for other in others {
+            let found = other.await.ok_or_else(|| {
+                StoreError::Unavailable("a part of the query was given up".to_owned())
+            })?;
+            take(found?);
+        }
+        Ok(ordinals_of(top.finish()))
+    }
+
+    /// The best of some ordinals with their ranks.
+    async fn scan_part(
+        &self,
+        target: &[f32],
+        k: usize,
+        ordinals: &RoaringBitmap,
+    ) -> Result<Vec<(f32, u32)>> {
         let mut top = TopK::new(k);
         let search = Candidates {
             snapshot: &*self.state.snapshot,
@@ -281,11 +335,7 @@ impl View {
             ordinals,
         };
         scan(target, &search, &mut top).await?;
-        Ok(top
-            .finish()
-            .into_iter()
-            .map(|(_, ordinal)| ordinal)
-            .collect())
+        Ok(top.finish())
     }
 
     /// Ranks candidates in full precision, with the same bits on every machine, and reads the best.
@@ -366,6 +416,30 @@ impl View {
             })?;
         Ok(metric.portable_rank(target, row))
     }
+}
+
+/// A set in so many parts of about the same size, none of which shares a block with another.
+fn split(ordinals: &RoaringBitmap, parts: usize) -> Vec<RoaringBitmap> {
+    let size = ordinals.len().div_ceil(parts as u64).max(1);
+    let mut split = Vec::with_capacity(parts);
+    let mut start = 0;
+    for part in 1..parts as u64 {
+        let Some(first) = u32::try_from(part * size)
+            .ok()
+            .and_then(|rank| ordinals.select(rank))
+        else {
+            break;
+        };
+        let end = first.next_multiple_of(BLOCK_ORDINALS);
+        split.push(ordinals.range(start..end).collect());
+        start = end.max(start);
+    }
+    split.push(ordinals.range(start..).collect());
+    split
+}
+
+fn ordinals_of(ranked: Vec<(f32, u32)>) -> Vec<u32> {
+    ranked.into_iter().map(|(_, ordinal)| ordinal).collect()
 }
 
 fn missing_record(id: &str) -> StoreError {

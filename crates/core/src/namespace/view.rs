@@ -10,6 +10,7 @@ use crate::{
         meta::Counts,
         record::{self, Row, StoredValue},
     },
+    processors::Processors,
     record::{Parts, Record, Value},
     store::{self, RowCursor, ScanLimit, StoreError, prefix_end, successor},
     vector::single,
@@ -20,6 +21,7 @@ use crate::{
 pub struct View {
     pub(super) state: Arc<State>,
     pub(super) cache: VectorCache,
+    pub(super) processors: Processors,
     pub(super) now: u64,
 }
 
@@ -65,8 +67,18 @@ const ROWS_PER_ITEM: usize = 8;
 const PAGE_BYTES: usize = 8 << 20;
 
 impl View {
-    pub(super) const fn new(state: Arc<State>, cache: VectorCache, now: u64) -> Self {
-        Self { state, cache, now }
+    pub(super) const fn new(
+        state: Arc<State>,
+        cache: VectorCache,
+        processors: Processors,
+        now: u64,
+    ) -> Self {
+        Self {
+            state,
+            cache,
+            processors,
+            now,
+        }
     }
 
     /// Number of the last write.

@@ -18,6 +18,7 @@ mod tls;
 
 use std::{
     net::SocketAddr,
+    num::NonZeroUsize,
     path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
@@ -141,7 +142,8 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<Running> {
     {
         bail!("--oidc-account: there is no account {}", oidc.account);
     }
-    let directory = Directory::new(store, clock, cache, spawn).await?;
+    let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let directory = Directory::new_on(processors, store, clock, cache, spawn).await?;
 
     let (stop, stopping) = watch::channel(false);
     let metrics = Metrics::install(directory.clone());
