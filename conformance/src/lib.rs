@@ -10,6 +10,7 @@
 mod answer;
 mod browser;
 mod call;
+mod receiver;
 mod route;
 mod space;
 mod tenant;
@@ -18,6 +19,7 @@ pub use self::{
     answer::{Answer, Problem},
     browser::{Browser, PASSWORD, accept},
     call::{Api, Call},
+    receiver::{Received, Receiver},
     route::{METRICS, OPEN_ROUTES, ROUTES, Route},
     space::{Space, encode, unique},
     tenant::Tenant,

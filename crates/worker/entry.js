@@ -377,6 +377,7 @@ export default {
 
   // The cron trigger of wrangler.jsonc.
   async scheduled(_, env) {
+    await catalog(env).findMessages();
     let last;
     do last = await catalog(env).finishClosings(last);
     while (last !== undefined);
@@ -463,6 +464,10 @@ export class Catalog extends QuartzObject {
 
   async finishClosings(after) {
     return guarded(() => this.module.get().finish_closings(after));
+  }
+
+  async findMessages() {
+    return guarded(() => this.module.get().find_messages());
   }
 
   async admit(key, address) {

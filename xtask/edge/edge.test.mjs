@@ -30,6 +30,7 @@ before(async () => {
     QUARTZ_MAIL_URL: `http://127.0.0.1:${mailApi.address().port}/emails`,
     QUARTZ_MAIL_FROM: "QuartzDB <db@example.com>",
     QUARTZ_MAIL_KEY: "key of the mail service",
+    QUARTZ_WEBHOOK_NETWORKS: "127.0.0.0/8",
   };
   const data = join(scratch, "data");
   const settings = options({ worker, data, key: KEY, vars, entry: "entry.test.js" });
@@ -293,6 +294,82 @@ test("a stranger signs up, and sets a new password, by the links in mails", asyn
   const before = await open("POST", "/v1/auth/login", { email, password });
   assert.equal((await before.json()).code, "credentials_invalid");
   assert.deepEqual(mails, []);
+});
+
+// A tenant whose webhook leads to a port of this machine, at which nobody listens yet, and who has failed to
+// get a first message there.
+async function waiting() {
+  const port = await new Promise((resolve) => {
+    const taken = createServer().listen(0, "127.0.0.1", () => {
+      const { port } = taken.address();
+      taken.close(() => resolve(port));
+    });
+  });
+  const { headers, log } = await tenantWith(`http://127.0.0.1:${port}/hook`);
+  const key = { name: "k", role: "reader" };
+  assert.equal((await call("POST", "/v1/keys", key, headers)).status, 201);
+  await until("the first attempt", async () => (await log()).attempts === 1);
+  return { port, log };
+}
+
+async function tenantWith(url) {
+  const created = await (await call("POST", "/v1/accounts", { name: "listens" })).json();
+  const headers = { authorization: `Bearer ${created.key.key}` };
+  assert.equal((await call("POST", "/v1/webhooks", { url }, headers)).status, 201);
+  const log = async () => {
+    const path = "/v1/webhooks/1/deliveries";
+    return (await (await call("GET", path, undefined, headers)).json()).deliveries[0];
+  };
+  return { headers, log };
+}
+
+// Takes one message at a port.
+async function listen(port) {
+  const types = [];
+  const receiver = createServer(async (request, response) => {
+    types.push(JSON.parse(Buffer.concat(await request.toArray())).type);
+    response.writeHead(204).end();
+  });
+  await once(receiver.listen(port, "127.0.0.1"), "listening");
+  return { types, close: () => receiver.close() };
+}
+
+test("a message that nobody took is sent again after a restart", async () => {
+  const { port, log } = await waiting();
+  await restart();
+  const { types, close } = await listen(port);
+  await until("the message", async () => (await log()).status === "delivered");
+  assert.deepEqual(types, ["key.created"]);
+  close();
+});
+
+test("the cron trigger sends a message whose alarm is lost", async () => {
+  const { port, log } = await waiting();
+  const objects = await miniflare.getDurableObjectNamespace("CATALOGS");
+  const accounts = objects.get(objects.idFromName("root"));
+  await (await accounts.fetch("http://localhost/test/lose-alarm")).text();
+  const { types, close } = await listen(port);
+  await sleep(6000);
+  assert.deepEqual(types, []);
+  const worker = await miniflare.getWorker();
+  assert.equal((await worker.scheduled({ cron: "*/15 * * * *" })).outcome, "ok");
+  await until("the message", async () => (await log()).status === "delivered");
+  assert.deepEqual(types, ["key.created"]);
+  close();
+});
+
+test("a webhook does not lead inside, whatever it is called", async () => {
+  for (const url of [
+    "https://10.0.0.1/",
+    "http://[::1]:8000/",
+    "https://[::ffff:a9fe:a9fe]/",
+    "https://2852039166/latest",
+    "http://example.com/",
+  ]) {
+    const { headers, log } = await tenantWith(url);
+    assert.equal((await call("POST", "/v1/webhooks/1/test", undefined, headers)).status, 202);
+    await until("the refusal", async () => (await log()).answer?.includes("webhook_networks"));
+  }
 });
 
 test("a setting that is missing is named in the log", async () => {

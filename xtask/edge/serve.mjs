@@ -3,8 +3,10 @@ import { Miniflare, options } from "./worker.mjs";
 
 const [worker, data, port] = process.argv.slice(2);
 const key = process.env.QUARTZ_ROOT_KEY;
+// Webhooks may come to this machine.
+const vars = { QUARTZ_WEBHOOK_NETWORKS: "127.0.0.0/8" };
 const miniflare = new Miniflare({
-  ...options({ worker, data, port: Number(port), key }),
+  ...options({ worker, data, port: Number(port), key, vars }),
   handleRuntimeStdio(out, err) {
     out.pipe(process.stderr);
     err.pipe(process.stderr);

@@ -22,6 +22,7 @@ export function options({ worker, data, port = 0, key, vars, entry = "entry.js" 
       path: join(worker, file),
     })),
     compatibilityDate: "2026-07-01",
+    compatibilityFlags: ["global_fetch_strictly_public"],
     durableObjects: {
       NAMESPACES: { className: "Namespace", useSQLite: true },
       CATALOGS: { className: "Catalog", useSQLite: true },

@@ -52,6 +52,8 @@ impl Server {
         let child = Command::new(binary())
             .args(["serve", "--listen", "127.0.0.1:0", "--data"])
             .arg(folder.join("data"))
+            // Webhooks may come to this machine.
+            .env("QUARTZ_WEBHOOK_NETWORKS", "127.0.0.0/8")
             .current_dir(&folder)
             .stdin(Stdio::null())
             .stdout(File::create(&out)?)

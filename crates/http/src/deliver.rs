@@ -11,10 +11,7 @@ use quartz_service::{
 };
 use serde_json::Value;
 
-/// Messages of an account that are on their way at once.
-const MESSAGES: usize = 16;
-
-/// Sends the messages of an account that are due, a bounded number of them, and notes what became of
+/// Sends up to `most` messages of an account that are due, at the same time, and notes what became of
 /// them. The host calls it for each of [`with_due_messages`](quartz_service::Accounts::with_due_messages),
 /// once at a time for an account.
 ///
@@ -24,8 +21,9 @@ pub async fn deliver(
     account: &Account,
     courier: &dyn Courier,
     now_millis: u64,
+    most: usize,
 ) -> Result<(), StoreError> {
-    let messages = account.due_messages(MESSAGES).await?;
+    let messages = account.due_messages(most).await?;
     let id = account.id();
     let sends = messages.into_iter().map(|message| async move {
         let answer = match parcel(id, &message, now_millis) {
@@ -40,10 +38,7 @@ pub async fn deliver(
             answer: answer.map_or_else(|why| why, |status| status.to_string()),
         }
     });
-    let attempts: Vec<_> = stream::iter(sends)
-        .buffer_unordered(MESSAGES)
-        .collect()
-        .await;
+    let attempts: Vec<_> = stream::iter(sends).buffer_unordered(most).collect().await;
     match attempts.is_empty() {
         true => Ok(()),
         false => account.note_attempts(&attempts).await,

@@ -316,6 +316,13 @@ impl Accounts {
         open.values().filter(due).cloned().collect()
     }
 
+    /// When the first message of the accounts in memory is due, if one is on its way.
+    #[must_use]
+    pub fn next_message(&self) -> Option<u64> {
+        let open = self.0.open.read().unwrap_or_else(PoisonError::into_inner);
+        open.values().filter_map(Account::next_delivery).min()
+    }
+
     /// Takes accounts into memory that have messages on their way: those that a process before this one
     /// has left. The host calls it once.
     ///

@@ -11,7 +11,13 @@ pub mod rows;
 pub mod undo;
 
 #[cfg(target_arch = "wasm32")]
+mod courier;
+#[cfg(target_arch = "wasm32")]
+mod deliveries;
+#[cfg(target_arch = "wasm32")]
 mod exchange;
+#[cfg(target_arch = "wasm32")]
+mod fetch;
 #[cfg(target_arch = "wasm32")]
 mod front;
 #[cfg(target_arch = "wasm32")]

@@ -18,6 +18,7 @@ use quartz_service::{AccountId, Accounts, Gatekeeper, Namespaces};
 use wasm_bindgen::prelude::*;
 
 use crate::{
+    deliveries::Deliveries,
     exchange,
     gate::{self, AccountsObject, Remote},
     host::{self, EdgeHost, JsClock, NamespaceObjects, not_ready, spawner},
@@ -67,8 +68,12 @@ struct Inner {
 
 /// What an object is for.
 enum Role {
-    /// The list of an account's namespaces.
-    Catalog,
+    /// The accounts, and the list of their namespaces.
+    Catalog {
+        deliveries: Deliveries,
+        /// When sessions and links are looked through next.
+        sweep_at: Cell<u64>,
+    },
     /// A namespace; if it has partitions, all its records are in those.
     Namespace(String, Box<Listing>),
     /// A partition of a namespace, which alone creates and deletes it.
@@ -121,7 +126,11 @@ impl QuartzObject {
         }
         .share();
         let role = match (name, others) {
-            (None, _) => Role::Catalog,
+            (None, _) => Role::Catalog {
+                deliveries: Deliveries::new(Arc::clone(&settings.webhook_networks)),
+                // What an instance before this one has left is seen by the first alarm.
+                sweep_at: Cell::new(0),
+            },
             (Some(name), None) => Role::Partition(name),
             (Some(name), Some(others)) => {
                 let listing = Listing::open(&sql, others);
@@ -166,9 +175,13 @@ impl QuartzObject {
             let api = host::api(inner.app.clone(), &inner.cors_origins);
             let answer = exchange::answer(api, &method, &target, &headers, body).await?;
             if !matches!(&method[..], "GET" | "HEAD") {
-                if matches!(inner.role, Role::Catalog) && target.starts_with("/v1/auth/") {
+                if let Role::Catalog { sweep_at, .. } = &inner.role
+                    && target.starts_with("/v1/auth/")
+                {
                     // What ends by its time is swept away then.
-                    inner.set_alarm(JsClock.now_millis() + SWEEP_MILLIS)?;
+                    let at = JsClock.now_millis() + SWEEP_MILLIS;
+                    sweep_at.set(sweep_at.get().min(at));
+                    inner.set_alarm(at)?;
                 }
                 inner.follow_up().await?;
             }
@@ -227,11 +240,27 @@ impl QuartzObject {
 
     /// Takes over what a namespace of an account, or a partition of it, has counted; see [`usage`].
     pub fn told(&self, name: &str, part: Option<u16>, usage: &str) -> Result<JsValue, JsValue> {
-        let (accounts, name) = (self.0.accounts.clone(), name.to_owned());
+        let (inner, name) = (Rc::clone(&self.0), name.to_owned());
         let metered = usage::heard(usage);
         turn::answer(async move {
-            let told = accounts.told(&name, part, metered?).await;
+            let told = inner.accounts.told(&name, part, metered?).await;
             told.map_err(JsError::from)?;
+            inner.note_messages()?;
+            Ok(JsValue::UNDEFINED)
+        })
+    }
+
+    /// Sees to it that messages are sent whose alarm is lost.
+    pub fn find_messages(&self) -> Result<JsValue, JsValue> {
+        let inner = Rc::clone(&self.0);
+        turn::answer(async move {
+            let found = inner.accounts.find_messages().await;
+            found.map_err(JsError::from)?;
+            if inner.accounts.next_message().is_some() {
+                // Whatever is set: it is done then too, and what comes after it is asked for again.
+                inner.alarm.set(None);
+                inner.set_alarm(JsClock.now_millis())?;
+            }
             Ok(JsValue::UNDEFINED)
         })
     }
@@ -305,7 +334,7 @@ impl Inner {
     /// The namespace of this object, if it exists.
     async fn namespace(&self) -> Result<Option<Namespace>, JsError> {
         match &self.role {
-            Role::Catalog => Ok(None),
+            Role::Catalog { .. } => Ok(None),
             Role::Namespace(name, _) | Role::Partition(name) => {
                 Ok(self.directory.open(name).await?)
             }
@@ -315,7 +344,7 @@ impl Inner {
     /// Whether the sender relied on a placement that has changed.
     async fn is_misdirected(&self, method: &str, target: &str) -> Result<bool, JsError> {
         match &self.role {
-            Role::Catalog => Ok(false),
+            Role::Catalog { .. } => Ok(false),
             Role::Partition(_) => Ok(self.namespace().await?.is_none()),
             Role::Namespace(..) => {
                 if is_whole(target) && matches!(method, "PUT" | "DELETE") {
@@ -339,9 +368,18 @@ impl Inner {
                 self.update_listing(listing).await?;
             }
         }
+        self.note_messages()?;
         match self.directory.next_expiry() {
             Some(at) => self.set_alarm(at),
             None => Ok(()),
+        }
+    }
+
+    /// Has the first message of the accounts here sent when it is due.
+    fn note_messages(&self) -> Result<(), JsValue> {
+        match (&self.role, self.accounts.next_message()) {
+            (Role::Catalog { .. }, Some(at)) => self.set_alarm(at),
+            _ => Ok(()),
         }
     }
 
@@ -377,15 +415,15 @@ impl Inner {
         if let Role::Namespace(_, listing) = &self.role {
             self.update_listing(listing).await?;
         }
-        if matches!(self.role, Role::Catalog) {
-            let mut from = None;
-            for _ in 0..ALARM_ROUNDS {
-                let swept = self.accounts.sweep_people(from).await;
-                from = swept.map_err(JsError::from)?;
-                if from.is_none() {
-                    break;
-                }
-            }
+        if let Role::Catalog {
+            deliveries,
+            sweep_at,
+        } = &self.role
+        {
+            self.sweep(sweep_at).await?;
+            let sent = deliveries.send(&self.accounts).await;
+            sent.map_err(JsError::from)?;
+            self.note_messages()?;
         }
         for _ in 0..ALARM_ROUNDS {
             let done = self.directory.maintain().await.map_err(JsError::from)?;
@@ -397,6 +435,27 @@ impl Inner {
             }
         }
         self.set_alarm(JsClock.now_millis())
+    }
+
+    /// Removes sessions and links that have ended, if it is time.
+    async fn sweep(&self, sweep_at: &Cell<u64>) -> Result<(), JsValue> {
+        let now = JsClock.now_millis();
+        if sweep_at.get() <= now {
+            let mut from = None;
+            for _ in 0..ALARM_ROUNDS {
+                let swept = self.accounts.sweep_people(from).await;
+                from = swept.map_err(JsError::from)?;
+                if from.is_none() {
+                    break;
+                }
+            }
+            let remain = self.accounts.has_people().await.map_err(JsError::from)?;
+            sweep_at.set(if remain { now + SWEEP_MILLIS } else { u64::MAX });
+        }
+        match sweep_at.get() {
+            u64::MAX => Ok(()),
+            at => self.set_alarm(at),
+        }
     }
 
     /// Makes the others know what is so.

@@ -1,8 +1,10 @@
 //! What the deployment sets: variables and secrets of `wrangler.jsonc`.
 
+use std::sync::Arc;
+
 use axum::http::HeaderValue;
 use js_sys::Reflect;
-use quartz_service::{PeopleSettings, RootKey, person::PasswordCost};
+use quartz_service::{Network, PeopleSettings, RootKey, person::PasswordCost};
 use wasm_bindgen::prelude::*;
 
 use crate::mail::HttpMail;
@@ -17,6 +19,8 @@ pub(crate) struct Settings {
     pub(crate) people: PeopleSettings,
     /// The way to send mail, if there is one.
     pub(crate) mail: Option<HttpMail>,
+    /// Networks that webhooks may reach though they are not public.
+    pub(crate) webhook_networks: Arc<[Network]>,
 }
 
 impl Settings {
@@ -46,10 +50,14 @@ impl Settings {
             ..PeopleSettings::default()
         };
         let origins = text("QUARTZ_CORS_ORIGINS").unwrap_or_default();
-        let origins = origins
-            .split(',')
-            .map(str::trim)
-            .filter(|origin| !origin.is_empty());
+        let origins = listed(&origins);
+        let networks = text("QUARTZ_WEBHOOK_NETWORKS").unwrap_or_default();
+        let networks = listed(&networks).map(|network| {
+            let parsed = network.parse();
+            parsed.map_err(|why| {
+                JsError::new(&format!("QUARTZ_WEBHOOK_NETWORKS: {network:?}: {why}"))
+            })
+        });
         Ok(Self {
             root_key: RootKey::new(&root_key),
             cors_origins: origins
@@ -58,8 +66,15 @@ impl Settings {
                 .map_err(|_| JsError::new("QUARTZ_CORS_ORIGINS has an origin that is not text"))?,
             people,
             mail,
+            webhook_networks: networks.collect::<Result<_, _>>()?,
         })
     }
+}
+
+/// What a setting lists, separated by commas.
+fn listed(text: &str) -> impl Iterator<Item = &str> {
+    let entries = text.split(',').map(str::trim);
+    entries.filter(|entry| !entry.is_empty())
 }
 
 /// The way to send mail, if there is one.

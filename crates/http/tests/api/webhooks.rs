@@ -37,7 +37,7 @@ impl Courier for Inbox {
 fn send(api: &Api, answer: Result<u16, String>) -> Vec<Parcel> {
     let courier = Inbox::answering(answer);
     for account in api.accounts.with_due_messages() {
-        block_on(deliver(&account, &courier, api.accounts.now_millis())).unwrap();
+        block_on(deliver(&account, &courier, api.accounts.now_millis(), 16)).unwrap();
     }
     courier.parcels.into_inner().unwrap()
 }

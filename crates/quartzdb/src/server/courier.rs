@@ -8,7 +8,10 @@ use std::{
 };
 
 use quartz_core::store::BoxFuture;
-use quartz_service::{Courier, Network, Parcel, webhook::is_public};
+use quartz_service::{
+    Courier, Network, Parcel,
+    webhook::{OUT_OF_REACH, Reach},
+};
 use reqwest::{
     Client, Url,
     dns::{Addrs, Name, Resolve, Resolving},
@@ -21,26 +24,12 @@ use super::tls::{self, Trust};
 const TIMEOUT: Duration = Duration::from_secs(10);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Where messages may go.
-#[derive(Clone, Debug)]
-struct Reach {
-    /// The whole public Internet.
-    public: bool,
-    /// Networks that the operator allows.
-    allowed: Arc<[Network]>,
-}
-
-impl Reach {
-    fn holds(&self, address: IpAddr) -> bool {
-        self.public && is_public(address)
-            || self.allowed.iter().any(|network| network.holds(address))
-    }
-}
-
 /// Looks names up, and leaves out addresses that are out of reach.
-impl Resolve for Reach {
+struct Judged(Reach);
+
+impl Resolve for Judged {
     fn resolve(&self, name: Name) -> Resolving {
-        let reach = self.clone();
+        let reach = self.0.clone();
         Box::pin(async move {
             let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
             let reached: Vec<SocketAddr> = found.filter(|one| reach.holds(one.ip())).collect();
@@ -51,8 +40,6 @@ impl Resolve for Reach {
         })
     }
 }
-
-const OUT_OF_REACH: &str = "the address is not one that webhooks may reach (webhook_networks)";
 
 /// Sends messages.
 pub(super) struct HttpCourier {
@@ -65,13 +52,10 @@ pub(super) struct HttpCourier {
 impl HttpCourier {
     /// A courier that also goes into these networks.
     pub(super) fn new(allowed: &[Network]) -> Self {
-        let reach = |public| Reach {
-            public,
-            allowed: allowed.into(),
-        };
+        let allowed: Arc<[Network]> = allowed.into();
         Self {
-            https: client(Trust::System, reach(true)),
-            http: client(Trust::Nobody, reach(false)),
+            https: client(Trust::System, Reach::over_tls(Arc::clone(&allowed))),
+            http: client(Trust::Nobody, Reach::in_plain_text(allowed)),
         }
     }
 
@@ -109,7 +93,7 @@ fn client(trust: Trust, reach: Reach) -> Result<(Client, Reach), String> {
         // A redirect would lead past the check, and a proxy would resolve names by itself.
         .redirect(redirect::Policy::none())
         .no_proxy()
-        .dns_resolver(Arc::new(reach.clone()))
+        .dns_resolver(Arc::new(Judged(reach.clone())))
         .connect_timeout(CONNECT_TIMEOUT)
         .timeout(TIMEOUT)
         .user_agent(concat!("QuartzDB/", env!("CARGO_PKG_VERSION")))

@@ -9,6 +9,8 @@ use tokio::task::JoinSet;
 const PAUSE: Duration = Duration::from_secs(1);
 /// Accounts whose messages are sent at once: one whose receivers are slow holds up no other.
 const ACCOUNTS: usize = 64;
+/// Messages of one account that are on their way at once.
+const MESSAGES: usize = 16;
 
 /// Runs until it is dropped.
 pub(super) async fn run(accounts: Accounts, courier: Arc<dyn Courier>) {
@@ -26,7 +28,7 @@ pub(super) async fn run(accounts: Accounts, courier: Arc<dyn Courier>) {
             if !busy.values().any(|other| *other == id) {
                 let (courier, now) = (Arc::clone(&courier), accounts.now_millis());
                 let task = sending.spawn(async move {
-                    let sent = quartz_http::deliver(&account, &*courier, now).await;
+                    let sent = quartz_http::deliver(&account, &*courier, now, MESSAGES).await;
                     if let Err(error) = &sent {
                         tracing::warn!(account = %id, %error, "messages to webhooks are kept back");
                         // What cannot be noted is not to be sent again at once.

@@ -186,6 +186,14 @@ impl Accounts {
         }));
     }
 
+    /// Whether there is anything of anybody.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn has_people(&self) -> Result<bool> {
+        Ok(self.people().has_any().await?)
+    }
+
     /// Removes what has ended of people in a slice of their rows; says where the next slice begins. The
     /// host calls it now and then.
     ///

@@ -81,6 +81,13 @@ impl Registry {
         });
     }
 
+    /// Whether there is a row of anybody.
+    pub(crate) async fn has_any(&self) -> Result<bool> {
+        let snapshot = self.store.snapshot().await?;
+        let (end, limit) = (prefix_end(PEOPLE), ScanLimit::rows(1));
+        Ok(!snapshot.scan(PEOPLE, &end, limit).await?.rows.is_empty())
+    }
+
     /// People after `after` of whom a session that was last seen before `seen_before`, or a link that ends
     /// before `now`, is still kept, in a slice of the rows; and where the next slice begins, if there is one.
     pub(crate) async fn overdue(

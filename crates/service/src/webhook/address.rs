@@ -21,8 +21,7 @@ const PRIVATE_V4: [(Ipv4Addr, u32); 15] = [
 
 /// Whether an address is of the public Internet: not this machine, a private network, a link, a group,
 /// or one of these in IPv6 clothes.
-#[must_use]
-pub fn is_public(address: IpAddr) -> bool {
+pub(super) fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
         IpAddr::V6(address) => is_public_v6(address),

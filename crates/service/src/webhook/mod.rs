@@ -7,12 +7,13 @@
 
 mod address;
 mod event;
+mod reach;
 mod signature;
 
 pub(crate) use self::event::of_action;
 pub use self::{
-    address::is_public,
     event::{EVENTS, Notice},
+    reach::{OUT_OF_REACH, Reach},
     signature::{secret_text, sign},
 };
 
