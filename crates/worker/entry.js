@@ -221,8 +221,8 @@ class Memory {
 }
 
 const MISDIRECTED = 421;
-// The one object that holds the accounts and lists the namespaces of all.
-const CATALOG = "root";
+// The one object that keeps the people and lists the accounts.
+const REGISTRY = "registry";
 const NAMESPACES = "/v1/namespaces/";
 
 // Where the records of a namespace are: `[partitions, metric, created_at]`, or `null`: in its object. An object
@@ -232,21 +232,33 @@ const placements = new Memory(60_000);
 const routes = new Memory(2_000);
 let front;
 
-function catalog(env) {
-  return env.CATALOGS.getByName(CATALOG);
+function registry(env) {
+  return env.REGISTRIES.getByName(REGISTRY);
 }
 
-// Who is let in, and who is told what was used, for the module.
-function accounts(env, name, part) {
+// The object of an account.
+function account(env, id) {
+  return env.ACCOUNTS.getByName(id);
+}
+
+// Who is asked: an account, or else the registry; see crates/worker/src/peers.rs. `name` and `part` are of the
+// namespace that tells its account what was used.
+function peers(env, name, part) {
+  const peer = (id) => (id === undefined ? registry(env) : account(env, id));
   return {
-    admit: async (...knock) => catalog(env).admit(...knock),
-    told: async (usage) => catalog(env).told(name, part, usage),
+    admit: async (id, ...knock) => peer(id).admit(...knock),
+    ask: async (id, ask) => peer(id).ask(ask),
+    told: async (usage) => account(env, accountOf(name)).told(name, part, usage),
   };
 }
 
 // `account/name` of a namespace, as AccountId::scope of crates/service has it.
 function spaceOf(name) {
   return name.startsWith("~") ? name.slice(1) : `root/${name}`;
+}
+
+function accountOf(name) {
+  return spaceOf(name).split("/")[0];
 }
 
 // `space` is `account/name`.
@@ -346,10 +358,11 @@ function count(env, request, [kind, account], response, started) {
   });
 }
 
-async function answer(env, request, path, [kind, account, name], now) {
-  if (kind === "catalog") return catalog(env).fetch(request);
+async function answer(env, request, path, [kind, id, name], now) {
+  if (kind === "registry") return registry(env).fetch(request);
+  if (kind === "account") return account(env, id).fetch(request);
   if (kind !== "namespace") return exchange(request, front);
-  const space = `${account}/${name}`;
+  const space = `${id}/${name}`;
   const answer = await forward(env, request, path, space, now);
   if (answer !== undefined) return answer;
   // What has no body can be sent again.
@@ -360,7 +373,7 @@ async function answer(env, request, path, [kind, account, name], now) {
 export default {
   async fetch(request, env) {
     const started = Date.now();
-    front ??= new PerInstance(() => new quartz.Front(env, accounts(env)));
+    front ??= new PerInstance(() => new quartz.Front(env, peers(env)));
     const [path] = target(request.url).split(/[?#]/, 1);
     let to = [];
     let response;
@@ -377,10 +390,19 @@ export default {
 
   // The cron trigger of wrangler.jsonc.
   async scheduled(_, env) {
-    await catalog(env).findMessages();
-    let last;
-    do last = await catalog(env).finishClosings(last);
-    while (last !== undefined);
+    let after;
+    do {
+      const [ids, next] = await registry(env).unsettled(after);
+      for (const id of ids) {
+        try {
+          await account(env, id).settle();
+        } catch (error) {
+          // The others have their turn, and this one the next time.
+          console.error(error?.stack ?? error);
+        }
+      }
+      after = next;
+    } while (after !== undefined);
   },
 };
 
@@ -409,12 +431,12 @@ class QuartzObject extends DurableObject {
 export class Namespace extends QuartzObject {
   constructor(ctx, env) {
     super(ctx, env);
-    const [account, own, createdAt, part] = ctx.id.name.split("/");
+    const [id, own, createdAt, part] = ctx.id.name.split("/");
     // As AccountId::scope of crates/service has it.
-    const name = account === "root" ? own : `~${account}/${own}`;
-    const others = createdAt === undefined ? this.others(env, `${account}/${own}`, name) : undefined;
+    const name = id === "root" ? own : `~${id}/${own}`;
+    const others = createdAt === undefined ? this.others(env, `${id}/${own}`, name) : undefined;
     this.module = new PerInstance(
-      () => new quartz.QuartzObject(ctx.storage, env, name, others, accounts(env, name, part)),
+      () => new quartz.QuartzObject(ctx.storage, env, peers(env, name, part), name, others),
     );
   }
 
@@ -427,8 +449,8 @@ export class Namespace extends QuartzObject {
       return Promise.all(partitions.map(call));
     };
     return {
-      enter: async (at) => catalog(env).enter(name, at),
-      leave: async () => catalog(env).leave(name),
+      enter: async (at) => account(env, accountOf(name)).enter(name, at),
+      leave: async () => account(env, accountOf(name)).leave(name),
       found: (at, count, meta) => all(at, count, (object) => object.found(meta)),
       dissolve: (at, count) => all(at, count, (object) => object.leave(name)),
     };
@@ -451,27 +473,30 @@ export class Namespace extends QuartzObject {
   }
 }
 
-// The object that holds the accounts and lists their namespaces.
-export class Catalog extends QuartzObject {
+// An object that others ask; see crates/worker/src/peers.rs.
+class Peer extends QuartzObject {
+  async admit(key, address) {
+    return guarded(() => this.module.get().admit(key, address));
+  }
+
+  async ask(ask) {
+    return guarded(() => this.module.get().ask(ask));
+  }
+}
+
+// The object of an account, which lists its namespaces.
+export class Account extends Peer {
   constructor(ctx, env) {
     super(ctx, env);
     const namespaces = { erase: async (name) => home(env, spaceOf(name)).erase() };
-    const none = [undefined, undefined, undefined];
+    const { name } = ctx.id;
     this.module = new PerInstance(
-      () => new quartz.QuartzObject(ctx.storage, env, ...none, namespaces),
+      () => new quartz.QuartzObject(ctx.storage, env, peers(env), name, undefined, namespaces),
     );
   }
 
-  async finishClosings(after) {
-    return guarded(() => this.module.get().finish_closings(after));
-  }
-
-  async findMessages() {
-    return guarded(() => this.module.get().find_messages());
-  }
-
-  async admit(key, address) {
-    return guarded(() => this.module.get().admit(key, address));
+  async settle() {
+    return guarded(() => this.module.get().settle());
   }
 
   async enter(name, createdAt) {
@@ -480,5 +505,17 @@ export class Catalog extends QuartzObject {
 
   told(name, part, usage) {
     return guarded(() => this.module.get().told(name, part && Number(part), usage));
+  }
+}
+
+// The object that keeps the people and lists the accounts.
+export class Registry extends Peer {
+  constructor(ctx, env) {
+    super(ctx, env);
+    this.module = new PerInstance(() => new quartz.QuartzObject(ctx.storage, env, peers(env)));
+  }
+
+  async unsettled(after) {
+    return guarded(() => this.module.get().unsettled(after));
   }
 }

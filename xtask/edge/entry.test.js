@@ -1,23 +1,27 @@
 // The entry with what only tests need: objects that can be asked to fail.
-import Front, { Catalog as Accounts, Namespace as Real, answered, guarded } from "./entry.js";
+import Front, {
+  Account as RealAccount,
+  Namespace as Real,
+  Registry,
+  answered,
+  guarded,
+} from "./entry.js";
 import * as quartz from "./quartz.js";
 
 export default Front;
+export { Registry };
 
 // Keys that are not to be checked in time.
 let unchecked = 0;
 
-export class Catalog extends Accounts {
+// Objects of namespaces that are not to be erased in time.
+let unerased = 0;
+
+export class Account extends RealAccount {
   async admit(...knock) {
     if (unchecked === 0) return super.admit(...knock);
     unchecked -= 1;
     throw new Error("asked to");
-  }
-
-  async fetch(request) {
-    if (new URL(request.url).pathname !== "/test/lose-alarm") return super.fetch(request);
-    await this.ctx.storage.deleteAlarm();
-    return new Response("ok");
   }
 }
 
@@ -43,6 +47,9 @@ export class Namespace extends Real {
       case "/test/uncheck":
         unchecked = 1;
         return new Response("ok");
+      case "/test/spare":
+        unerased = 1;
+        return new Response("ok");
       case "/test/alarm":
         return Response.json(await this.ctx.storage.getAlarm());
       case "/test/rows":
@@ -50,6 +57,12 @@ export class Namespace extends Real {
       default:
         return super.fetch(request);
     }
+  }
+
+  async erase() {
+    if (unerased === 0) return super.erase();
+    unerased -= 1;
+    throw new Error("asked to");
   }
 
   rows() {

@@ -25,7 +25,8 @@ export function options({ worker, data, port = 0, key, vars, entry = "entry.js" 
     compatibilityFlags: ["global_fetch_strictly_public"],
     durableObjects: {
       NAMESPACES: { className: "Namespace", useSQLite: true },
-      CATALOGS: { className: "Catalog", useSQLite: true },
+      ACCOUNTS: { className: "Account", useSQLite: true },
+      REGISTRIES: { className: "Registry", useSQLite: true },
     },
     analyticsEngineDatasets: { ANALYTICS: { dataset: "requests" } },
     bindings: { QUARTZ_ROOT_KEY: key, ...vars },

@@ -31,7 +31,7 @@ use quartz_core::{
 use quartz_http::{ApiState, Host, auth::Admitted, router};
 use quartz_service::{
     Accounts, Admission, AtOnce, By, Catalogue, Credential, Entropy, Gatekeeper, Grant, Knock,
-    NewAccount, NewKey, Ports, RootKey,
+    NewAccount, NewKey, Ports, RootKey, peers::AllHere,
 };
 use tower::ServiceExt as _;
 
@@ -108,6 +108,7 @@ fn main() {
         sso: None,
         offload: Arc::new(AtOnce),
         spawn: Arc::new(drop),
+        peers: Arc::new(AllHere),
     };
     let open = || {
         block_on(Accounts::new(

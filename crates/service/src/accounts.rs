@@ -12,17 +12,22 @@ use futures::lock::Mutex;
 use quartz_core::store::{
     Batch, Durability, ScanLimit, ScopedStore, Store, StoreError, prefix_end,
 };
+use serde::{Deserialize, Serialize};
 
 use crate::{
     Account, AccountId, By, Catalogue, Denial, Email, Grant, Ports,
     account::Founding,
     calendar::month_of,
     error::{Error, Result},
-    gatekeeper::{Admission, Credential, Gatekeeper, Knock},
+    gatekeeper::{Admission, Credential, Gatekeeper, Keeper, Knock},
     key_text::{self, KeyFault},
-    person::{PeopleSettings, Registry, SsoAttempts, Turnstile, Visitor},
+    peers::Peer,
+    person::{
+        PeopleSettings, Registry, SESSION_PREFIX, SsoAttempts, Turnstile, Visitor, csrf_holds,
+    },
     roles,
-    rows::{ACCOUNTS, Kind, audit::Entry},
+    roll::Roll,
+    rows::{ACCOUNTS, Kind, audit::Entry, enrolled::Stage},
     token::{self, Claims},
 };
 
@@ -43,6 +48,8 @@ struct Shared {
     open: RwLock<HashMap<AccountId, Account>>,
     /// Held while accounts come and go.
     coming: Mutex<()>,
+    /// The account of this store, where each has a store of its own.
+    only: Option<AccountId>,
     people: Registry,
     turnstile: Turnstile,
     sso_attempts: SsoAttempts,
@@ -74,7 +81,7 @@ impl fmt::Debug for RootKey {
 }
 
 /// What a new account is to be.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct NewAccount {
     /// What people call it.
     pub name: String,
@@ -90,22 +97,7 @@ impl Accounts {
     /// # Errors
     /// When the store fails or holds damaged data.
     pub async fn new(store: Arc<dyn Store>, ports: Ports, root: RootKey) -> Result<Self> {
-        let root_grant = Arc::new(Grant {
-            role: roles::OPERATOR.name.to_owned(),
-            permissions: roles::OPERATOR.permissions,
-            ..Grant::nothing()
-        });
-        let accounts = Self(Arc::new(Shared {
-            people: Registry::new(Arc::clone(&store)),
-            turnstile: Turnstile::new(),
-            sso_attempts: SsoAttempts::new(ports.random()),
-            store,
-            ports,
-            root,
-            root_grant,
-            open: RwLock::default(),
-            coming: Mutex::new(()),
-        }));
+        let accounts = Self::over(store, ports, root, None);
         if accounts.open(AccountId::ROOT).await?.is_none() {
             let (store, ports) = (accounts.store_of(AccountId::ROOT), accounts.0.ports.clone());
             let entry = Entry {
@@ -124,6 +116,34 @@ impl Accounts {
             Account::create(AccountId::ROOT, store, ports, &new, entry).await?;
         }
         Ok(accounts)
+    }
+
+    /// The accounts in `store` as they are. With `only`, it is for the account of this id alone, which is not
+    /// the first one, and perhaps yet to be created.
+    #[must_use]
+    pub fn over(
+        store: Arc<dyn Store>,
+        ports: Ports,
+        root: RootKey,
+        only: Option<AccountId>,
+    ) -> Self {
+        let root_grant = Arc::new(Grant {
+            role: roles::OPERATOR.name.to_owned(),
+            permissions: roles::OPERATOR.permissions,
+            ..Grant::nothing()
+        });
+        Self(Arc::new(Shared {
+            only,
+            people: Registry::new(Arc::clone(&store)),
+            turnstile: Turnstile::new(),
+            sso_attempts: SsoAttempts::new(ports.random()),
+            store,
+            ports,
+            root,
+            root_grant,
+            open: RwLock::default(),
+            coming: Mutex::new(()),
+        }))
     }
 
     /// The account, if there is one. Waits only if it is not in memory.
@@ -151,7 +171,8 @@ impl Accounts {
     /// When the store fails.
     pub async fn create(&self, by: &By, new: NewAccount) -> Result<Account> {
         let ports = &self.0.ports;
-        let id = AccountId::from_random(ports.random());
+        let random = || AccountId::from_random(ports.random());
+        let id = self.0.only.unwrap_or_else(random);
         let entry = by.entry(ports.clock.now_millis());
         if !self.create_as(id, &new, entry).await? {
             return Err(Error::Conflict("an id came twice; try again".to_owned()));
@@ -161,7 +182,7 @@ impl Accounts {
     }
 
     /// Creates the account of somebody who has signed up, unless that was done already.
-    pub(crate) async fn found(
+    pub(crate) async fn found_here(
         &self,
         visitor: &Visitor,
         id: AccountId,
@@ -178,7 +199,8 @@ impl Accounts {
         self.create_as(id, new, entry).await.map(drop)
     }
 
-    /// Creates an account; says whether there was none of this id.
+    /// Creates an account; says whether there was none of this id. It is listed before, so that none is ever
+    /// missing, and a repeat does what was cut off.
     async fn create_as(&self, id: AccountId, new: &NewAccount, by: Entry) -> Result<bool> {
         let ports = &self.0.ports;
         let plans = ports.plans.load_full();
@@ -196,48 +218,52 @@ impl Accounts {
             outcome: "done".into(),
             ..by
         };
-        let _guard = self.0.coming.lock().await;
-        let store = self.store_of(id);
-        let there = Account::open(id, Arc::clone(&store), ports.clone()).await?;
-        if there.is_some() {
-            return Ok(false);
-        }
+        self.enrol_account(id, Some(Stage::Coming)).await?;
         let founding = Founding {
             name: &new.name,
             plan,
             owner: new.owner.as_ref(),
         };
-        Account::create(id, store, ports.clone(), &founding, entry).await?;
+        let is_new = self.create_here(id, &founding, entry).await?;
+        self.enrol_account(id, Some(Stage::There)).await?;
+        Ok(is_new)
+    }
+
+    async fn create_here(&self, id: AccountId, new: &Founding<'_>, by: Entry) -> Result<bool> {
+        let _guard = self.0.coming.lock().await;
+        let (store, ports) = (self.store_of(id), self.0.ports.clone());
+        let there = Account::open(id, Arc::clone(&store), ports.clone()).await?;
+        if there.is_some() {
+            return Ok(false);
+        }
+        Account::create(id, store, ports, new, by).await?;
         Ok(true)
     }
 
-    /// A page of accounts by id, after `after`, and whether there are more.
-    ///
-    /// # Errors
-    /// When the store fails or holds damaged data.
-    pub async fn list(
+    /// Ids of accounts in this store after `after`, and whether there are more.
+    pub(crate) async fn ids(
         &self,
         after: Option<AccountId>,
         limit: usize,
-    ) -> Result<(Vec<Account>, bool), StoreError> {
+    ) -> Result<(Vec<AccountId>, bool), StoreError> {
         let snapshot = self.0.store.snapshot().await?;
         let mut start = match after {
             Some(after) => prefix_end(&prefix_of(after)),
             None => ACCOUNTS.to_vec(),
         };
-        let mut accounts = Vec::new();
+        let mut ids = Vec::new();
         loop {
             let page = snapshot
                 .scan(&start, &prefix_end(ACCOUNTS), ScanLimit::rows(1))
                 .await?;
             let Some((key, _)) = page.rows.first() else {
-                return Ok((accounts, false));
+                return Ok((ids, false));
             };
-            if accounts.len() >= limit {
-                return Ok((accounts, true));
+            if ids.len() >= limit {
+                return Ok((ids, true));
             }
-            let id = id_in(key)?;
-            accounts.extend(self.open(id).await?);
+            let id = id_behind(ACCOUNTS, key)?;
+            ids.push(id);
             start = prefix_end(&prefix_of(id));
         }
     }
@@ -246,13 +272,8 @@ impl Accounts {
     /// before. Says whether there was one.
     ///
     /// # Errors
-    /// [`Error::Conflict`] for the first account; when the store fails, what is left is erased by the
-    /// next call.
-    pub async fn erase(&self, id: AccountId) -> Result<bool> {
-        if id.is_root() {
-            let why = "the account that runs the server cannot be closed";
-            return Err(Error::Conflict(why.to_owned()));
-        }
+    /// When the store fails; what is left is erased by the next call.
+    pub(crate) async fn erase(&self, id: AccountId) -> Result<bool> {
         if let Some(account) = self.open(id).await? {
             self.dismiss_members(&account).await?;
         }
@@ -338,7 +359,7 @@ impl Accounts {
             let Some((key, _)) = page.rows.first() else {
                 return Ok(());
             };
-            let id = id_in(key)?;
+            let id = id_behind(ACCOUNTS, key)?;
             let prefix = prefix_of(id);
             let (first, end) = (Kind::Due.key(&[]), Kind::Due.end());
             let (first, end) = ([&prefix[..], &first].concat(), [&prefix[..], &end].concat());
@@ -400,6 +421,10 @@ impl Accounts {
         &self.0.ports
     }
 
+    pub(crate) fn roll(&self) -> Roll {
+        Roll(Arc::clone(&self.0.store))
+    }
+
     pub(crate) fn people(&self) -> &Registry {
         &self.0.people
     }
@@ -430,6 +455,41 @@ impl Accounts {
 
     fn store_of(&self, id: AccountId) -> Arc<dyn Store> {
         Arc::new(ScopedStore::new(Arc::clone(&self.0.store), prefix_of(id)))
+    }
+
+    /// Who knows whether to let a request in.
+    #[must_use]
+    pub fn keeper(&self, knock: &Knock<'_>) -> Keeper {
+        let key = match knock.credential {
+            Credential::Key(key) => key,
+            Credential::Session { cookie, csrf } => {
+                return if !cookie.starts_with(SESSION_PREFIX) {
+                    Keeper::Nobody(Err(Denial::Session))
+                } else if csrf.is_some_and(|token| !csrf_holds(cookie, token)) {
+                    Keeper::Nobody(Err(Denial::Csrf))
+                } else {
+                    Keeper::Peer(Peer::Registry)
+                };
+            }
+        };
+        if key.starts_with(token::PREFIX) {
+            return match Claims::parse(key) {
+                Some(claims) => Keeper::Peer(Peer::Account(claims.account)),
+                None => Keeper::Nobody(Err(Denial::Unknown)),
+            };
+        }
+        let id = key_text::account(key);
+        // A root key may be any text that an operator chose.
+        if matches!(id, Err(_) | Ok(AccountId::ROOT)) && self.0.root.opens(key) {
+            let grant = Arc::clone(&self.0.root_grant);
+            let checked = grant.check(self.0.ports.clock.now_millis(), knock.address);
+            return Keeper::Nobody(checked.map(|()| grant));
+        }
+        match id {
+            Ok(id) => Keeper::Peer(Peer::Account(id)),
+            Err(KeyFault::Prefix) => Keeper::Nobody(Err(Denial::Unknown)),
+            Err(fault) => Keeper::Nobody(Err(Denial::Malformed(fault))),
+        }
     }
 
     fn admit_token(&self, token: &str, address: Option<IpAddr>) -> Admission {
@@ -478,35 +538,28 @@ impl Accounts {
 
 impl Gatekeeper for Accounts {
     fn admit(&self, knock: Knock<'_>) -> Admission {
-        let key = match knock.credential {
-            Credential::Key(key) => key,
-            Credential::Session { cookie, csrf } => {
-                return self.admit_session(cookie, csrf, knock.address);
+        let id = match self.keeper(&knock) {
+            Keeper::Nobody(admitted) => return Admission::Ready(admitted),
+            Keeper::Peer(Peer::Registry) => None,
+            Keeper::Peer(Peer::Account(id)) => Some(id),
+        };
+        match (id, knock.credential) {
+            (_, Credential::Session { cookie, .. }) => self.admit_session(cookie, knock.address),
+            (None, Credential::Key(_)) => Admission::Ready(Err(Denial::Unknown)),
+            (Some(_), Credential::Key(token)) if token.starts_with(token::PREFIX) => {
+                self.admit_token(token, knock.address)
             }
-        };
-        if key.starts_with(token::PREFIX) {
-            return self.admit_token(key, knock.address);
+            (Some(id), Credential::Key(key)) => {
+                // The rule, for which no text is copied.
+                if let Some(account) = self.opened(id)
+                    && !account.is_uncertain()
+                {
+                    return Admission::Ready(self.checked(account.grant(key), knock.address));
+                }
+                let key = key.to_owned();
+                self.ask(id, knock.address, move |account| account.grant(&key))
+            }
         }
-        let id = key_text::account(key);
-        // A root key may be any text that an operator chose.
-        if matches!(id, Err(_) | Ok(AccountId::ROOT)) && self.0.root.opens(key) {
-            let grant = Arc::clone(&self.0.root_grant);
-            let checked = grant.check(self.0.ports.clock.now_millis(), knock.address);
-            return Admission::Ready(checked.map(|()| grant));
-        }
-        let id = match id {
-            Ok(id) => id,
-            Err(KeyFault::Prefix) => return Admission::Ready(Err(Denial::Unknown)),
-            Err(fault) => return Admission::Ready(Err(Denial::Malformed(fault))),
-        };
-        // The rule, for which no text is copied.
-        if let Some(account) = self.opened(id)
-            && !account.is_uncertain()
-        {
-            return Admission::Ready(self.checked(account.grant(key), knock.address));
-        }
-        let key = key.to_owned();
-        self.ask(id, knock.address, move |account| account.grant(&key))
     }
 }
 
@@ -520,11 +573,11 @@ fn prefix_of(id: AccountId) -> Vec<u8> {
     [ACCOUNTS, id.as_bytes()].concat()
 }
 
-/// The account whose row a key is.
-fn id_in(key: &[u8]) -> Result<AccountId, StoreError> {
+/// The account whose id stands in a key behind a prefix.
+pub(crate) fn id_behind(prefix: &[u8], key: &[u8]) -> Result<AccountId, StoreError> {
     let corrupt = || StoreError::corrupt_row(key, "not a row of an account");
     let padded = key
-        .get(ACCOUNTS.len()..ACCOUNTS.len() + 16)
+        .get(prefix.len()..prefix.len() + 16)
         .ok_or_else(corrupt)?;
     let len = padded.iter().position(|&byte| byte == 0).unwrap_or(16);
     let text = std::str::from_utf8(&padded[..len]).map_err(|_| corrupt())?;

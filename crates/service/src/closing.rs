@@ -1,5 +1,5 @@
 //! Closing an account: nobody gets in, its namespaces go, then itself. Every step may be repeated, so what
-//! a crash cuts off is finished by [`Accounts::finish_closings`].
+//! is cut off is finished by a repeat, or by [`Accounts::settle`].
 
 use quartz_core::{
     directory::Directory,
@@ -7,14 +7,16 @@ use quartz_core::{
     store::{BoxFuture, StoreError},
 };
 
-use crate::{Account, AccountId, Accounts, By, error::Result};
+use crate::{
+    AccountId, Accounts, By,
+    error::{Error, Result},
+    rows::enrolled::Stage,
+};
 
 /// Why a closed account is suspended until it is gone.
 const CLOSED: &str = "closed by its owner";
 /// Namespaces that are deleted before the next ones are listed.
 const NAMESPACES: usize = 100;
-/// Accounts that are looked at in one call.
-const ACCOUNTS: usize = 200;
 
 /// Where the namespaces of accounts are.
 pub struct Namespaces<'a> {
@@ -28,9 +30,14 @@ impl Accounts {
     /// Closes an account.
     ///
     /// # Errors
-    /// [`Error::Conflict`](crate::Error::Conflict) for the first account; when a store fails, what is left is
-    /// erased by the next call or by [`finish_closings`](Self::finish_closings).
+    /// [`Error::Conflict`] for the first account; when a store fails, what is left is erased by the next call
+    /// or by [`settle`](Self::settle).
     pub async fn close(&self, by: &By, id: AccountId, namespaces: &Namespaces<'_>) -> Result<()> {
+        if id.is_root() {
+            let why = "the account that runs the server cannot be closed";
+            return Err(Error::Conflict(why.to_owned()));
+        }
+        self.enrol_account(id, Some(Stage::Closing)).await?;
         if let Some(account) = self.open(id).await? {
             // From now on nobody gets in who could write.
             account.suspend(by, Some(CLOSED)).await?;
@@ -38,24 +45,37 @@ impl Accounts {
         self.finish(id, namespaces).await
     }
 
-    /// Finishes what was cut off among some accounts after `after`. Gives the last of them if there are more.
+    /// Finishes what was cut off while an account of this store was created or closed, and has it listed as what
+    /// it is.
     ///
     /// # Errors
     /// When a store fails.
-    pub async fn finish_closings(
-        &self,
-        namespaces: &Namespaces<'_>,
-        after: Option<AccountId>,
-    ) -> Result<Option<AccountId>> {
-        let (accounts, more) = self.list(after, ACCOUNTS).await?;
-        let last = accounts.last().map(Account::id);
-        let closed = |account: &&Account| account.profile().suspended.as_deref() == Some(CLOSED);
-        let closed: Vec<_> = accounts.iter().filter(closed).map(Account::id).collect();
-        drop(accounts);
-        for id in closed {
-            self.finish(id, namespaces).await?;
+    pub async fn settle(&self, id: AccountId, namespaces: &Namespaces<'_>) -> Result<()> {
+        match self.open(id).await?.is_some() && !self.is_closing(id).await? {
+            true => self.enrol_account(id, Some(Stage::There)).await,
+            false => self.finish(id, namespaces).await,
         }
-        Ok(last.filter(|_| more))
+    }
+
+    /// Whether an account of this store is being closed.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn is_closing(&self, id: AccountId) -> Result<bool> {
+        let account = self.open(id).await?;
+        Ok(account.is_some_and(|one| one.profile().suspended.as_deref() == Some(CLOSED)))
+    }
+
+    /// Accounts of a slice of the list after `after` that are to be [settled](Self::settle), and where the next
+    /// slice begins, if there is one.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn unsettled(
+        &self,
+        after: Option<AccountId>,
+    ) -> Result<(Vec<AccountId>, Option<AccountId>)> {
+        Ok(self.roll().unsettled(after, self.now_millis()).await?)
     }
 
     async fn finish(&self, id: AccountId, namespaces: &Namespaces<'_>) -> Result<()> {
@@ -63,6 +83,7 @@ impl Accounts {
         self.erase(id).await?;
         // What a request that was let in before has still created.
         delete_all(id, namespaces).await?;
+        self.enrol_account(id, None).await?;
         tracing::info!(account = %id, "an account was closed");
         Ok(())
     }

@@ -6,7 +6,7 @@ use std::{fmt, sync::Arc};
 use quartz_core::store::{BoxFuture, StoreError};
 use quick_cache::sync::Cache;
 
-use crate::{Grant, Halt, Permission, key_text::KeyFault, throttle::Allowance};
+use crate::{Grant, Halt, Permission, key_text::KeyFault, peers::Peer, throttle::Allowance};
 
 /// What a request shows to be let in.
 #[derive(Clone, Copy)]
@@ -72,6 +72,15 @@ pub enum Denial {
     Csrf,
     /// It could not be found out.
     Store(StoreError),
+}
+
+/// Who knows whether to let a request in.
+#[derive(Debug)]
+pub enum Keeper {
+    /// It is known without asking: the root key, and what is no credential.
+    Nobody(Result<Arc<Grant>, Denial>),
+    /// The account of a key, or for a session the registry.
+    Peer(Peer),
 }
 
 /// The answer of a gatekeeper.

@@ -7,6 +7,7 @@
 //! - [`Account`]: the actor: one writer, each change committed with its audit entry.
 //! - [`person`]: people: sign-up, sessions, second factor, single sign-on; members of accounts.
 //! - [`Accounts`]: many accounts in one store, by id. It is the [`Gatekeeper`] of a server.
+//! - [`peers`]: what accounts and the keeper of people ask of each other, wherever they live.
 //! - [`Grant`]: what a request may do, as a gatekeeper found out.
 //! - [`rows`]: every kind of row.
 
@@ -24,11 +25,13 @@ mod gatekeeper;
 mod grant;
 pub mod key_text;
 mod network;
+pub mod peers;
 mod permission;
 pub mod person;
 mod plan;
 mod ports;
 pub mod roles;
+mod roll;
 pub mod rows;
 mod tenant;
 #[cfg(test)]
@@ -48,7 +51,7 @@ pub use self::{
     audit::{AuditFault, AuditPage, verify_chain},
     closing::Namespaces,
     error::{Error, Result},
-    gatekeeper::{Admission, Credential, Denial, Gatekeeper, GrantCache, Knock},
+    gatekeeper::{Admission, Credential, Denial, Gatekeeper, GrantCache, Keeper, Knock},
     grant::{Grant, Signed},
     network::Network,
     permission::{Permission, Permissions},

@@ -7,6 +7,7 @@ use quartz_core::{Clock, directory::Spawn, store::BoxFuture};
 
 use crate::{
     Catalogue,
+    peers::Peers,
     person::{PeopleSettings, SingleSignOn},
 };
 
@@ -153,6 +154,8 @@ pub struct Ports {
     pub offload: Arc<dyn Offload>,
     /// Runs what nobody waits for.
     pub spawn: Spawn,
+    /// Where other accounts, and the people, live.
+    pub peers: Arc<dyn Peers>,
 }
 
 impl Ports {

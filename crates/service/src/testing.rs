@@ -10,7 +10,7 @@ use quartz_core::{Clock, store::BoxFuture};
 
 use crate::{
     AtOnce, Entropy, Handshake, Identity, IdentityFault, IdentityProvider, Letter, Mail, Offload,
-    PeopleSettings, Ports, person::PasswordCost,
+    PeopleSettings, Ports, peers::AllHere, person::PasswordCost,
 };
 
 /// Numbers that never come twice.
@@ -147,6 +147,7 @@ pub(crate) fn ports(clock: Arc<dyn Clock>) -> (Ports, Beside) {
         sso: None,
         offload: Arc::new(beside.clone()),
         spawn: Arc::new(move |task| tasks.lock().unwrap().push(task)),
+        peers: Arc::new(AllHere),
     };
     (ports, beside)
 }

@@ -1,22 +1,22 @@
-//! Sends what is in the outboxes of the accounts in an object, a bounded number of messages in an alarm.
+//! Sends what is in the outbox of the account in an object, a bounded number of messages in an alarm.
 
 use std::{cell::Cell, sync::Arc};
 
 use quartz_core::store::StoreError;
-use quartz_service::{Account, Accounts, Network};
+use quartz_service::{Accounts, Network};
 
 use crate::courier::FetchCourier;
 
-/// Messages of one account at once: as many connections as the platform opens at the same time, beyond which
-/// a message would wait while its time runs.
+/// Messages at once: as many connections as the platform opens at the same time, beyond which a message would
+/// wait while its time runs.
 const MESSAGES: usize = 6;
-/// Accounts in one alarm: with their messages fewer than the 50 requests that the free plan allows it.
-const ACCOUNTS: usize = 8;
+/// Times that so many are sent in one alarm: fewer than the 50 requests that the free plan allows it.
+const ROUNDS: usize = 8;
 
-/// The messages of accounts on their way to webhooks.
+/// The messages of an account on their way to webhooks.
 pub(crate) struct Deliveries {
     courier: FetchCourier,
-    /// Whether the accounts that had something to send before this instance are in memory.
+    /// Whether the account is in memory if it had something to send before this instance.
     found: Cell<bool>,
 }
 
@@ -29,15 +29,22 @@ impl Deliveries {
         }
     }
 
-    /// Sends some of what is due, that first which has waited longest.
-    pub(crate) async fn send(&self, accounts: &Accounts) -> Result<(), StoreError> {
+    /// Whether there is something to send, now or later.
+    pub(crate) async fn are_there(&self, accounts: &Accounts) -> Result<bool, StoreError> {
         if !self.found.get() {
             accounts.find_messages().await?;
             self.found.set(true);
         }
-        let mut due = accounts.with_due_messages();
-        due.sort_unstable_by_key(Account::next_delivery);
-        for account in due.iter().take(ACCOUNTS) {
+        Ok(accounts.next_message().is_some())
+    }
+
+    /// Sends some of what is due.
+    pub(crate) async fn send(&self, accounts: &Accounts) -> Result<(), StoreError> {
+        for _ in 0..ROUNDS {
+            let due = accounts.with_due_messages();
+            let Some(account) = due.first() else {
+                break;
+            };
             let now = accounts.now_millis();
             quartz_http::deliver(account, &self.courier, now, MESSAGES).await?;
         }

@@ -15,16 +15,19 @@ use quartz_core::{VectorCache, directory::Directory, store::BoxFuture};
 use quartz_http::{
     ApiState, App, Partitioned, Partitions, Subject, auth::credential_in, only_partition, subject,
 };
-use quartz_service::{Admission, Denial, Gatekeeper as _, Grant, Knock};
+use quartz_service::{
+    Accounts, Admission, Denial, Gatekeeper as _, Grant, Keeper, Knock, peers::Peer,
+};
 use send_wrapper::SendWrapper;
 use tower::Layer as _;
 use wasm_bindgen::prelude::*;
 
 use crate::{
     exchange,
-    gate::{AccountsObject, Remote},
+    gate::Gate,
     host::{self, EdgeHost, JsClock, not_ready, spawner},
     nowhere::Nowhere,
+    peers::PeerObjects,
     settings::Settings,
     turn,
 };
@@ -36,7 +39,11 @@ const CONCURRENT_REQUESTS: usize = 1024;
 #[wasm_bindgen]
 pub struct Front {
     settings: Settings,
-    gatekeeper: Arc<Remote>,
+    /// Where nothing is.
+    store: Arc<Nowhere>,
+    /// None: all are elsewhere.
+    accounts: Accounts,
+    gate: Arc<Gate>,
     /// For documents, refusals, preflights and joined answers. Made when it is first needed.
     app: OnceCell<App>,
 }
@@ -48,21 +55,26 @@ impl Front {
     /// # Errors
     /// When a setting is missing.
     #[wasm_bindgen(constructor)]
-    pub fn new(env: &JsValue, accounts: AccountsObject) -> Result<Self, JsError> {
+    pub fn new(env: &JsValue, objects: PeerObjects) -> Result<Self, JsError> {
+        let settings = Settings::read(env)?;
+        let store = Arc::new(Nowhere::default());
+        let accounts = host::accounts(store.clone(), &settings, objects.clone(), None)?;
         Ok(Self {
-            settings: Settings::read(env)?,
-            gatekeeper: Arc::new(Remote::new(accounts)),
+            settings,
+            store,
+            gate: Arc::new(Gate::new(objects, accounts.clone(), None)),
+            accounts,
             app: OnceCell::new(),
         })
     }
 
-    /// Where a request goes: `namespace ACCOUNT NAME`, `catalog`, or nothing, which is
+    /// Where a request goes: `namespace ACCOUNT NAME`, `account ACCOUNT`, `registry`, or nothing, which is
     /// [`fetch`](Self::fetch): what is wrong with a path or a key, the router says. A promise of it, if
-    /// the accounts have to be asked. The headers are those that may hold a credential, with a line for
-    /// each name and each value.
+    /// whoever keeps the credential has to be asked. The headers are those that may hold a credential, with a
+    /// line for each name and each value.
     ///
     /// # Errors
-    /// When the accounts cannot be asked.
+    /// When nobody can be asked.
     pub fn route(
         &self,
         method: &str,
@@ -70,16 +82,15 @@ impl Front {
         address: Option<String>,
         headers: &str,
     ) -> Result<JsValue, JsValue> {
-        let subject = subject(path);
-        if subject == Subject::Nothing {
-            return Ok("".into());
-        }
-        if subject == Subject::Catalog {
-            // Its router lets in by itself.
-            return Ok("catalog".into());
+        let method = Method::from_bytes(method.as_bytes()).unwrap_or_default();
+        let subject = subject(&method, path);
+        match subject {
+            Subject::Nothing => return Ok("".into()),
+            // Their routers let in by themselves, and some of it needs no credential.
+            Subject::Registry => return Ok("registry".into()),
+            _ => {}
         }
         let mut carried = HeaderMap::new();
-        let method = Method::from_bytes(method.as_bytes()).unwrap_or_default();
         if exchange::read_lines(headers, &mut carried).is_err() {
             return Ok("".into());
         }
@@ -92,7 +103,19 @@ impl Front {
             credential,
             address,
         };
-        match self.gatekeeper.admit(knock) {
+        let known = match (self.gate.keeper(&knock), &subject) {
+            (Keeper::Nobody(Err(_)), _) => return Ok("".into()),
+            (_, Subject::Account(id)) => Some(*id),
+            (_, Subject::NewAccount) => Some(host::new_account()),
+            // The account itself lets in.
+            (Keeper::Nobody(Ok(grant)), Subject::Caller) => Some(grant.account),
+            (Keeper::Peer(Peer::Account(id)), Subject::Caller) => Some(id),
+            _ => None,
+        };
+        if let Some(id) = known {
+            return Ok(format!("account {id}").into());
+        }
+        match self.gate.admit(knock) {
             Admission::Ready(admitted) => Ok(destination(admitted, &subject)),
             Admission::Pending(asked) => {
                 turn::answer(async move { Ok(destination(asked.await, &subject)) })
@@ -165,8 +188,9 @@ impl Front {
 fn destination(admitted: Result<Arc<Grant>, Denial>, subject: &Subject) -> JsValue {
     match (admitted, subject) {
         (Ok(grant), Subject::Namespace(name)) => {
-            format!("namespace {} {name}", grant.account.as_str()).into()
+            format!("namespace {} {name}", grant.account).into()
         }
+        (Ok(grant), Subject::Caller) => format!("account {}", grant.account).into(),
         _ => "".into(),
     }
 }
@@ -177,17 +201,15 @@ impl Front {
         if let Some(app) = self.app.get() {
             return Ok(app.clone());
         }
-        let store = Arc::new(Nowhere::default());
-        let accounts = host::accounts(store.clone(), &self.settings)?;
-        let cache = VectorCache::new(0);
-        let directory = Directory::new(store.clone(), Arc::new(JsClock), cache, spawner());
+        let (store, cache) = (self.store.clone(), VectorCache::new(0));
+        let directory = Directory::new(store, Arc::new(JsClock), cache, spawner());
         let directory = directory.now_or_never().ok_or_else(not_ready)??;
-        store.close();
+        self.store.close();
         let app = ApiState {
             directory,
             limits: Limits::default(),
-            accounts,
-            gatekeeper: self.gatekeeper.clone(),
+            accounts: self.accounts.clone(),
+            gatekeeper: self.gate.clone(),
             host: Arc::new(EdgeHost::new(None)),
             concurrent_requests: CONCURRENT_REQUESTS,
         }

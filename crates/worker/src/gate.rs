@@ -1,21 +1,24 @@
-//! Who is let in: the object of the accounts says so, and an isolate remembers it for three seconds.
+//! Who is let in: the object that keeps a credential says so, and an isolate remembers it for three seconds.
 
 use core::net::IpAddr;
 use std::sync::Arc;
 
-use js_sys::Promise;
 use quartz_core::{Clock as _, store::StoreError};
 use quartz_service::{
-    Accounts, Admission, Credential, Denial, Gatekeeper, Grant, GrantCache, Knock,
+    Accounts, Admission, Credential, Denial, Gatekeeper, Grant, GrantCache, Keeper, Knock,
     key_text::{self, KeyFault},
-    person::{SESSION_PREFIX, csrf_holds},
+    peers::Peer,
+    person::SESSION_PREFIX,
 };
 use send_wrapper::SendWrapper;
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
-use crate::host::JsClock;
+use crate::{
+    host::JsClock,
+    peers::{self, PeerObjects},
+};
 
 /// Grants that an isolate remembers.
 const GRANTS: usize = 4096;
@@ -24,23 +27,7 @@ thread_local! {
     static CACHE: Arc<GrantCache> = Arc::new(GrantCache::new(GRANTS));
 }
 
-#[wasm_bindgen]
-extern "C" {
-    /// The object of the accounts, as others see it.
-    #[wasm_bindgen(extends = js_sys::Object)]
-    #[derive(Clone)]
-    pub type AccountsObject;
-
-    #[wasm_bindgen(method, catch)]
-    fn admit(this: &AccountsObject, key: &str, address: Option<String>)
-    -> Result<Promise, JsValue>;
-
-    /// Tells what the namespace or partition of the object that calls has counted; see [`crate::usage`].
-    #[wasm_bindgen(method, catch)]
-    pub(crate) fn told(this: &AccountsObject, usage: &str) -> Result<Promise, JsValue>;
-}
-
-/// What the object of the accounts says of a key.
+/// What the object that keeps a credential says of it.
 #[derive(Serialize, Deserialize)]
 enum Verdict {
     Granted(Grant),
@@ -51,34 +38,51 @@ enum Verdict {
     Unavailable(String),
 }
 
-/// Asks the object of the accounts.
+/// The gatekeeper of a Worker or an object.
 #[derive(Clone)]
-pub(crate) struct Remote {
-    accounts: SendWrapper<AccountsObject>,
-    cache: Arc<GrantCache>,
+pub(crate) struct Gate {
+    objects: SendWrapper<PeerObjects>,
+    /// What is here of accounts and people.
+    own: Accounts,
+    here: Option<Peer>,
+    /// None in an object that is asked itself: what it manages is as its peers say now.
+    cache: Option<Arc<GrantCache>>,
 }
 
-impl Remote {
-    pub(crate) fn new(accounts: AccountsObject) -> Self {
+impl Gate {
+    pub(crate) fn new(objects: PeerObjects, own: Accounts, here: Option<Peer>) -> Self {
         Self {
-            accounts: SendWrapper::new(accounts),
-            cache: CACHE.with(Arc::clone),
+            objects: SendWrapper::new(objects),
+            own,
+            here,
+            cache: here.is_none().then(|| CACHE.with(Arc::clone)),
         }
     }
 
-    async fn ask(&self, key: &str, address: Option<IpAddr>) -> Result<Arc<Grant>, Denial> {
+    /// Who knows whether to let a request in.
+    pub(crate) fn keeper(&self, knock: &Knock<'_>) -> Keeper {
+        self.own.keeper(knock)
+    }
+
+    async fn ask(
+        &self,
+        peer: Peer,
+        key: &str,
+        address: Option<IpAddr>,
+    ) -> Result<Arc<Grant>, Denial> {
         match self
-            .verdict(key, address)
+            .verdict(peer, key, address)
             .await
             .map_err(|thrown| unavailable(&thrown))?
         {
             Verdict::Granted(grant) => {
                 let grant = Arc::new(grant);
-                self.cache
-                    .put(key, Arc::clone(&grant), JsClock.now_millis());
+                if let Some(cache) = &self.cache {
+                    cache.put(key, Arc::clone(&grant), JsClock.now_millis());
+                }
                 Ok(grant)
             }
-            Verdict::Unknown if key.starts_with(SESSION_PREFIX) => Err(Denial::Session),
+            Verdict::Unknown if peer == Peer::Registry => Err(Denial::Session),
             Verdict::Unknown => Err(match key_text::account(key) {
                 Ok(_) | Err(KeyFault::Prefix) => Denial::Unknown,
                 Err(fault) => Denial::Malformed(fault),
@@ -90,40 +94,46 @@ impl Remote {
         }
     }
 
-    async fn verdict(&self, key: &str, address: Option<IpAddr>) -> Result<Verdict, JsValue> {
+    async fn verdict(
+        &self,
+        peer: Peer,
+        key: &str,
+        address: Option<IpAddr>,
+    ) -> Result<Verdict, JsValue> {
         let address = address.map(|address| address.to_string());
-        let said = JsFuture::from(self.accounts.admit(key, address)?).await?;
-        let text = said.as_string().unwrap_or_default();
+        let asked = self.objects.admit(peers::account(peer), key, address)?;
+        let text = JsFuture::from(asked).await?.as_string().unwrap_or_default();
         serde_json::from_str(&text).map_err(|error| JsError::new(&error.to_string()).into())
     }
 }
 
-impl Gatekeeper for Remote {
+impl Gatekeeper for Gate {
     fn admit(&self, knock: Knock<'_>) -> Admission {
+        let peer = match self.keeper(&knock) {
+            Keeper::Nobody(admitted) => return Admission::Ready(admitted),
+            Keeper::Peer(peer) => peer,
+        };
+        if self.here == Some(peer) {
+            return self.own.admit(knock);
+        }
         let key = match knock.credential {
             Credential::Key(key) => key,
-            Credential::Session { cookie, csrf } => {
-                if csrf.is_some_and(|token| !csrf_holds(cookie, token)) {
-                    return Admission::Ready(Err(Denial::Csrf));
-                }
-                if !cookie.starts_with(SESSION_PREFIX) {
-                    return Admission::Ready(Err(Denial::Session));
-                }
-                cookie
-            }
+            Credential::Session { cookie, .. } => cookie,
         };
         let now = JsClock.now_millis();
-        if let Some(grant) = self.cache.get(key, now) {
+        if let Some(cache) = &self.cache
+            && let Some(grant) = cache.get(key, now)
+        {
             let checked = grant.check(now, knock.address);
             return Admission::Ready(checked.map(|()| grant));
         }
-        let (remote, key, address) = (self.clone(), key.to_owned(), knock.address);
-        let asked = async move { remote.ask(&key, address).await };
+        let (gate, key, address) = (self.clone(), key.to_owned(), knock.address);
+        let asked = async move { gate.ask(peer, &key, address).await };
         Admission::Pending(Box::pin(SendWrapper::new(asked)))
     }
 }
 
-/// The verdict of the accounts in this object, as it goes to others.
+/// The verdict of what is in this object, as it goes to others.
 pub(crate) async fn verdict(accounts: &Accounts, key: &str, address: Option<String>) -> String {
     let credential = match key.starts_with(SESSION_PREFIX) {
         true => Credential::Session {
@@ -157,6 +167,6 @@ pub(crate) async fn verdict(accounts: &Accounts, key: &str, address: Option<Stri
 
 fn unavailable(thrown: &JsValue) -> Denial {
     Denial::Store(StoreError::Unavailable(format!(
-        "the accounts did not answer: {thrown:?}"
+        "who knows the credential did not answer: {thrown:?}"
     )))
 }

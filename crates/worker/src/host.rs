@@ -17,13 +17,18 @@ use quartz_core::{
     store::{BoxFuture, Store, StoreError},
 };
 use quartz_http::{App, Host};
-use quartz_service::{Accounts, AtOnce, Entropy, Mail, Ports};
+use quartz_service::{AccountId, Accounts, AtOnce, Entropy, Mail, Ports, peers::Peer};
 use send_wrapper::SendWrapper;
 use tower::Layer as _;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
-use crate::{settings::Settings, sql::store_error, turn};
+use crate::{
+    peers::{Objects, PeerObjects},
+    settings::Settings,
+    sql::store_error,
+    turn,
+};
 
 thread_local! {
     static ROUTES: OnceCell<Router> = const { OnceCell::new() };
@@ -65,8 +70,14 @@ impl Entropy for JsEntropy {
     }
 }
 
-/// The accounts in a store that answers at once.
-pub(crate) fn accounts(store: Arc<dyn Store>, settings: &Settings) -> Result<Accounts, JsError> {
+/// What there is of accounts and people in a store that answers at once; all of it, for who is no peer, is
+/// elsewhere.
+pub(crate) fn accounts(
+    store: Arc<dyn Store>,
+    settings: &Settings,
+    objects: PeerObjects,
+    here: Option<Peer>,
+) -> Result<Accounts, JsError> {
     let mail = settings.mail.clone();
     let ports = Ports {
         clock: Arc::new(JsClock),
@@ -77,10 +88,25 @@ pub(crate) fn accounts(store: Arc<dyn Store>, settings: &Settings) -> Result<Acc
         sso: None,
         offload: Arc::new(AtOnce),
         spawn: spawner(),
+        peers: Arc::new(Objects::new(objects, here)),
     };
     let root = settings.root_key.clone();
-    let accounts = Accounts::new(store, ports, root).now_or_never();
-    Ok(accounts.ok_or_else(not_ready)??)
+    let only = match here {
+        Some(Peer::Account(AccountId::ROOT)) => {
+            let accounts = Accounts::new(store, ports, root).now_or_never();
+            return Ok(accounts.ok_or_else(not_ready)??);
+        }
+        Some(Peer::Account(id)) => Some(id),
+        _ => None,
+    };
+    Ok(Accounts::over(store, ports, root, only))
+}
+
+/// The id of an account that is to be.
+pub(crate) fn new_account() -> AccountId {
+    let mut random = [0; _];
+    JsEntropy.fill(&mut random);
+    AccountId::from_random(random)
 }
 
 /// A store did not answer at once.
@@ -90,7 +116,7 @@ pub(crate) fn not_ready() -> StoreError {
 
 #[wasm_bindgen]
 extern "C" {
-    /// The objects of namespaces, as the catalog sees them; see `entry.js`.
+    /// The objects of namespaces, as that of their account sees them; see `entry.js`.
     #[wasm_bindgen(extends = js_sys::Object)]
     #[derive(Clone)]
     pub type NamespaceObjects;
@@ -102,7 +128,7 @@ extern "C" {
 
 /// What the router asks of a Worker or an object.
 pub(crate) struct EdgeHost {
-    /// Of the catalog.
+    /// Of an account.
     namespaces: Option<SendWrapper<NamespaceObjects>>,
     /// Random, so that ids of different instances differ; 0 until the first request, before which
     /// the runtime gives no random numbers.

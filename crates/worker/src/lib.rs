@@ -1,8 +1,8 @@
 //! QuartzDB on Cloudflare: a front Worker, and Durable Objects that run the router over their SQLite.
 //!
 //! `entry.js` is what the platform calls. It forwards a request, unparsed, to the object of its namespace,
-//! and there hands it to this module, which is WebAssembly. One object holds one namespace; one more,
-//! the catalog, lists them.
+//! and there hands it to this module, which is WebAssembly. One object holds one namespace; one an account
+//! lists its namespaces; and one more, the registry, lists the accounts and keeps the people.
 //!
 //! What runs without the platform is compiled and tested on every host.
 
@@ -32,6 +32,8 @@ mod log;
 mod mail;
 #[cfg(target_arch = "wasm32")]
 mod object;
+#[cfg(target_arch = "wasm32")]
+mod peers;
 #[cfg(target_arch = "wasm32")]
 mod settings;
 #[cfg(target_arch = "wasm32")]

@@ -1,4 +1,4 @@
-//! What others must know of a namespace: the catalog of its account, and its partitions.
+//! What others must know of a namespace: its account, and its partitions.
 //!
 //! They follow the namespace. What they were last told is a row here; whenever the namespace is something
 //! else they are told again, before the answer or, after a failure, by the alarm. Telling twice does no harm.
@@ -19,11 +19,11 @@ extern "C" {
     #[wasm_bindgen(extends = js_sys::Object)]
     pub type Others;
 
-    /// Has the catalog list the namespace.
+    /// Has the account list the namespace.
     #[wasm_bindgen(method, catch)]
     fn enter(this: &Others, created_at: f64) -> Result<Promise, JsValue>;
 
-    /// Has the catalog forget the namespace.
+    /// Has the account forget the namespace.
     #[wasm_bindgen(method, catch)]
     fn leave(this: &Others) -> Result<Promise, JsValue>;
 

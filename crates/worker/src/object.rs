@@ -1,4 +1,4 @@
-//! The Durable Objects: the router over one namespace, one partition, or the catalog of an account.
+//! The Durable Objects: the router over one namespace, one partition, one account, or the registry.
 
 use std::{cell::Cell, rc::Rc, sync::Arc};
 
@@ -11,18 +11,19 @@ use quartz_core::{
     directory::Directory,
     keys::meta::Meta,
     namespace::{Change, Namespace},
-    store::MemoryStore,
+    store::{MemoryStore, Store},
 };
 use quartz_http::{ApiState, App, Host};
-use quartz_service::{AccountId, Accounts, Gatekeeper, Namespaces};
+use quartz_service::{AccountId, Accounts, Namespaces, peers::Peer};
 use wasm_bindgen::prelude::*;
 
 use crate::{
     deliveries::Deliveries,
     exchange,
-    gate::{self, AccountsObject, Remote},
+    gate::{self, Gate},
     host::{self, EdgeHost, JsClock, NamespaceObjects, not_ready, spawner},
     listing::{Founded, Listing, Others},
+    peers::{self, PeerObjects},
     settings::Settings,
     sql::{DurableObjectStorage, Sql, store_error},
     store::SqlStore,
@@ -37,7 +38,9 @@ const CONCURRENT_REQUESTS: usize = 1024;
 const ALARM_ROUNDS: usize = 16;
 /// Until an alarm repeats what a lost request may have left undone.
 const RETRY_MILLIS: u64 = 5_000;
-/// Until the accounts are told what was counted.
+/// Until an alarm repeats what one before it may have died of.
+const AGAIN_MILLIS: u64 = 15 * 60 * 1000;
+/// Until the account is told what was counted.
 const TELL_MILLIS: u64 = 3_000;
 /// Until sessions and links are looked through after somebody has signed in.
 const SWEEP_MILLIS: u64 = 25 * 60 * 60 * 1000;
@@ -58,8 +61,8 @@ struct Inner {
     app: App,
     cors_origins: Vec<HeaderValue>,
     accounts: Accounts,
-    /// Where what is counted here is told; the catalog knows by itself.
-    told: Option<AccountsObject>,
+    /// The accounts and the registry.
+    peers: PeerObjects,
     host: Arc<dyn Host>,
     role: Role,
     /// The alarm that is set, milliseconds since 1970, as far as this instance knows.
@@ -68,12 +71,13 @@ struct Inner {
 
 /// What an object is for.
 enum Role {
-    /// The accounts, and the list of their namespaces.
-    Catalog {
-        deliveries: Deliveries,
+    /// The people, and the list of the accounts.
+    Registry {
         /// When sessions and links are looked through next.
         sweep_at: Cell<u64>,
     },
+    /// An account, and the list of its namespaces.
+    Account(AccountId, Deliveries),
     /// A namespace; if it has partitions, all its records are in those.
     Namespace(String, Box<Listing>),
     /// A partition of a namespace, which alone creates and deletes it.
@@ -82,9 +86,8 @@ enum Role {
 
 #[wasm_bindgen]
 impl QuartzObject {
-    /// The object on this storage: of the catalog without a name, of a partition without others. Other
-    /// objects ask `accounts` who is let in; the catalog knows by itself, and reaches the objects of
-    /// `namespaces`.
+    /// The object on this storage: of an account of this id if it reaches the objects of `namespaces`, of a
+    /// namespace of this name if it reaches `others`, else of a partition of it; without a name, the registry.
     ///
     /// # Errors
     /// When a setting is missing or the storage fails.
@@ -92,26 +95,37 @@ impl QuartzObject {
     pub fn new(
         storage: DurableObjectStorage,
         env: &JsValue,
+        peers: PeerObjects,
         name: Option<String>,
         others: Option<Others>,
-        accounts: Option<AccountsObject>,
         namespaces: Option<NamespaceObjects>,
     ) -> Result<Self, JsError> {
         let settings = Settings::read(env)?;
         let sql = Sql::new(storage);
         let store = SqlStore::open(sql.clone())?;
-        let told = accounts.clone();
-        let (accounts, gatekeeper): (_, Arc<dyn Gatekeeper>) = match accounts {
-            None => {
-                let accounts = host::accounts(Arc::new(store.at_once()), &settings)?;
-                (accounts.clone(), Arc::new(accounts))
+        let role = match (name, others, &namespaces) {
+            (None, ..) => Role::Registry {
+                // What an instance before this one has left is seen by the first alarm.
+                sweep_at: Cell::new(0),
+            },
+            (Some(id), _, Some(_)) => {
+                let id = id.parse().map_err(JsError::new)?;
+                Role::Account(id, Deliveries::new(Arc::clone(&settings.webhook_networks)))
             }
-            Some(object) => {
-                let none = Arc::new(MemoryStore::default());
-                let accounts = host::accounts(none, &settings)?;
-                (accounts, Arc::new(Remote::new(object)))
+            (Some(name), Some(others), None) => {
+                let listing = Listing::open(&sql, others);
+                let listing = listing.map_err(|thrown| store_error(&thrown))?;
+                Role::Namespace(name, Box::new(listing))
             }
+            (Some(name), None, None) => Role::Partition(name),
         };
+        let here = role.peer();
+        let own: Arc<dyn Store> = match here {
+            Some(_) => Arc::new(store.at_once()),
+            None => Arc::new(MemoryStore::default()),
+        };
+        let accounts = host::accounts(own, &settings, peers.clone(), here)?;
+        let gatekeeper = Arc::new(Gate::new(peers.clone(), accounts.clone(), here));
         let cache = VECTOR_CACHE.with(Clone::clone);
         let directory = Directory::new(Arc::new(store), Arc::new(JsClock), cache, spawner());
         let directory = directory.now_or_never().ok_or_else(not_ready)??;
@@ -125,26 +139,13 @@ impl QuartzObject {
             concurrent_requests: CONCURRENT_REQUESTS,
         }
         .share();
-        let role = match (name, others) {
-            (None, _) => Role::Catalog {
-                deliveries: Deliveries::new(Arc::clone(&settings.webhook_networks)),
-                // What an instance before this one has left is seen by the first alarm.
-                sweep_at: Cell::new(0),
-            },
-            (Some(name), None) => Role::Partition(name),
-            (Some(name), Some(others)) => {
-                let listing = Listing::open(&sql, others);
-                let listing = listing.map_err(|thrown| store_error(&thrown))?;
-                Role::Namespace(name, Box::new(listing))
-            }
-        };
         Ok(Self(Rc::new(Inner {
             sql,
             directory,
             app,
             cors_origins: settings.cors_origins,
             accounts,
-            told,
+            peers,
             host,
             role,
             alarm: Cell::new(None),
@@ -165,17 +166,27 @@ impl QuartzObject {
                 let status = JsValue::from_f64(MISDIRECTED);
                 return Ok(Array::of3(&status, &"".into(), &JsValue::UNDEFINED).into());
             }
-            if exchange::comes_in_pieces(&body) {
+            if inner.role.peer().is_none() && exchange::comes_in_pieces(&body) {
                 // It may be cut off after its first commit.
                 inner.set_alarm(JsClock.now_millis() + RETRY_MILLIS)?;
             }
-            if method == "DELETE" && is_whole(&target) {
-                inner.tell_usage().await?;
+            if method == "DELETE" {
+                match &inner.role {
+                    Role::Account(id, _) if target.starts_with("/v1/accounts/") => {
+                        let account = inner.accounts.open(*id).await;
+                        if account.map_err(JsError::from)?.is_some() {
+                            // So may the closing of the account.
+                            inner.set_alarm(JsClock.now_millis() + RETRY_MILLIS)?;
+                        }
+                    }
+                    _ if is_whole(&target) => inner.tell_usage().await?,
+                    _ => {}
+                }
             }
             let api = host::api(inner.app.clone(), &inner.cors_origins);
             let answer = exchange::answer(api, &method, &target, &headers, body).await?;
             if !matches!(&method[..], "GET" | "HEAD") {
-                if let Role::Catalog { sweep_at, .. } = &inner.role
+                if let Role::Registry { sweep_at } = &inner.role
                     && target.starts_with("/v1/auth/")
                 {
                     // What ends by its time is swept away then.
@@ -222,13 +233,23 @@ impl QuartzObject {
         })
     }
 
-    /// What the accounts in this object say of a key.
+    /// What this object, an account or the registry, says of a credential.
     pub fn admit(&self, key: &str, address: Option<String>) -> Result<JsValue, JsValue> {
         let (accounts, key) = (self.0.accounts.clone(), key.to_owned());
         turn::answer(async move { Ok(gate::verdict(&accounts, &key, address).await.into()) })
     }
 
-    /// Enters a namespace in the catalog that this object is.
+    /// Answers a peer; see [`peers`].
+    pub fn ask(&self, ask: String) -> Result<JsValue, JsValue> {
+        let inner = Rc::clone(&self.0);
+        turn::answer(async move {
+            let answer = peers::answer(&inner.accounts, &ask).await?;
+            inner.note_messages()?;
+            Ok(answer.into())
+        })
+    }
+
+    /// Enters a namespace in the list of the account that this object is.
     pub fn enter(&self, name: &str, created_at: f64) -> Result<JsValue, JsValue> {
         let (directory, name) = (self.0.directory.clone(), name.to_owned());
         turn::answer(async move {
@@ -238,7 +259,7 @@ impl QuartzObject {
         })
     }
 
-    /// Takes over what a namespace of an account, or a partition of it, has counted; see [`usage`].
+    /// Takes over what a namespace of the account, or a partition of it, has counted; see [`usage`].
     pub fn told(&self, name: &str, part: Option<u16>, usage: &str) -> Result<JsValue, JsValue> {
         let (inner, name) = (Rc::clone(&self.0), name.to_owned());
         let metered = usage::heard(usage);
@@ -246,21 +267,6 @@ impl QuartzObject {
             let told = inner.accounts.told(&name, part, metered?).await;
             told.map_err(JsError::from)?;
             inner.note_messages()?;
-            Ok(JsValue::UNDEFINED)
-        })
-    }
-
-    /// Sees to it that messages are sent whose alarm is lost.
-    pub fn find_messages(&self) -> Result<JsValue, JsValue> {
-        let inner = Rc::clone(&self.0);
-        turn::answer(async move {
-            let found = inner.accounts.find_messages().await;
-            found.map_err(JsError::from)?;
-            if inner.accounts.next_message().is_some() {
-                // Whatever is set: it is done then too, and what comes after it is asked for again.
-                inner.alarm.set(None);
-                inner.set_alarm(JsClock.now_millis())?;
-            }
             Ok(JsValue::UNDEFINED)
         })
     }
@@ -284,7 +290,7 @@ impl QuartzObject {
         })
     }
 
-    /// Takes a namespace out of the catalog, or deletes the partition, that this object is.
+    /// Takes a namespace out of the list of the account, or deletes the partition, that this object is.
     pub fn leave(&self, name: &str) -> Result<JsValue, JsValue> {
         let (inner, name) = (Rc::clone(&self.0), name.to_owned());
         turn::answer(async move {
@@ -311,22 +317,38 @@ impl QuartzObject {
         })
     }
 
-    /// Finishes the closing of accounts that the catalog holds, where it was cut off. Looks at some accounts
-    /// after `after` and gives the last of them if there are more.
-    pub fn finish_closings(&self, after: Option<String>) -> Result<JsValue, JsValue> {
+    /// Finishes what was cut off while the account that this object is was created or closed.
+    pub fn settle(&self) -> Result<JsValue, JsValue> {
         let inner = Rc::clone(&self.0);
         turn::answer(async move {
-            let after = after.map(|id| id.parse::<AccountId>());
-            let host = Arc::clone(&inner.host);
-            let namespaces = Namespaces {
-                directory: &inner.directory,
-                elsewhere: &|name| host.erase(name),
-            };
-            let after = after.transpose().map_err(JsError::new)?;
-            let last = inner.accounts.finish_closings(&namespaces, after).await;
-            let last = last.map_err(JsError::from)?;
-            Ok(last.map_or(JsValue::UNDEFINED, |id| id.as_str().into()))
+            inner.settle().await?;
+            Ok(JsValue::UNDEFINED)
         })
+    }
+
+    /// Of the registry: ids of accounts that are to be [settled](Self::settle), among some after `after`, and the
+    /// last of those, if there are more.
+    pub fn unsettled(&self, after: Option<String>) -> Result<JsValue, JsValue> {
+        let accounts = self.0.accounts.clone();
+        turn::answer(async move {
+            let after = after.map(|id| id.parse::<AccountId>());
+            let after = after.transpose().map_err(JsError::new)?;
+            let (ids, next) = accounts.unsettled(after).await.map_err(JsError::from)?;
+            let text = |id: AccountId| JsValue::from_str(id.as_str());
+            let ids = ids.into_iter().map(text).collect::<Array>();
+            Ok(Array::of2(&ids, &next.map_or(JsValue::UNDEFINED, text)).into())
+        })
+    }
+}
+
+impl Role {
+    /// What others ask here, if they do.
+    const fn peer(&self) -> Option<Peer> {
+        match self {
+            Self::Registry { .. } => Some(Peer::Registry),
+            Self::Account(id, _) => Some(Peer::Account(*id)),
+            Self::Namespace(..) | Self::Partition(_) => None,
+        }
     }
 }
 
@@ -334,7 +356,7 @@ impl Inner {
     /// The namespace of this object, if it exists.
     async fn namespace(&self) -> Result<Option<Namespace>, JsError> {
         match &self.role {
-            Role::Catalog { .. } => Ok(None),
+            Role::Registry { .. } | Role::Account(..) => Ok(None),
             Role::Namespace(name, _) | Role::Partition(name) => {
                 Ok(self.directory.open(name).await?)
             }
@@ -344,7 +366,7 @@ impl Inner {
     /// Whether the sender relied on a placement that has changed.
     async fn is_misdirected(&self, method: &str, target: &str) -> Result<bool, JsError> {
         match &self.role {
-            Role::Catalog { .. } => Ok(false),
+            Role::Registry { .. } | Role::Account(..) => Ok(false),
             Role::Partition(_) => Ok(self.namespace().await?.is_none()),
             Role::Namespace(..) => {
                 if is_whole(target) && matches!(method, "PUT" | "DELETE") {
@@ -375,36 +397,55 @@ impl Inner {
         }
     }
 
-    /// Has the first message of the accounts here sent when it is due.
+    /// Has the first message of the account sent when it is due.
     fn note_messages(&self) -> Result<(), JsValue> {
-        match (&self.role, self.accounts.next_message()) {
-            (Role::Catalog { .. }, Some(at)) => self.set_alarm(at),
-            _ => Ok(()),
+        match self.accounts.next_message() {
+            Some(at) => self.set_alarm(at),
+            None => Ok(()),
         }
     }
 
-    /// Has the accounts told within seconds, if something was counted.
+    /// Sends messages that are due.
+    async fn deliver(&self, deliveries: &Deliveries) -> Result<(), JsValue> {
+        let there = deliveries.are_there(&self.accounts).await;
+        if there.map_err(JsError::from)? {
+            // Should this be the end of the instance, and of all that the platform tries after it.
+            self.set_alarm(JsClock.now_millis() + AGAIN_MILLIS)?;
+            let sent = deliveries.send(&self.accounts).await;
+            sent.map_err(JsError::from)?;
+        }
+        self.note_messages()
+    }
+
+    /// Finishes what was cut off of the account here.
+    async fn settle(&self) -> Result<(), JsValue> {
+        let Role::Account(id, _) = &self.role else {
+            return Err(JsError::new("this object is no account").into());
+        };
+        let host = Arc::clone(&self.host);
+        let namespaces = Namespaces {
+            directory: &self.directory,
+            elsewhere: &|name| host.erase(name),
+        };
+        let settled = self.accounts.settle(*id, &namespaces).await;
+        settled.map_err(|error| JsError::from(error).into())
+    }
+
+    /// Has the account told within seconds, if something was counted.
     fn note_usage(&self) -> Result<(), JsValue> {
         let uncollected =
             |(_, namespace): &(String, Namespace)| namespace.exists() && namespace.is_uncollected();
-        match &self.told {
-            Some(_)
-                if self
-                    .directory
-                    .open_namespaces(|_| true)
-                    .iter()
-                    .any(uncollected) =>
-            {
-                self.set_alarm(JsClock.now_millis() + TELL_MILLIS)
-            }
-            _ => Ok(()),
+        let mut open = self.directory.open_namespaces(|_| true).into_iter();
+        match open.any(|one| uncollected(&one)) {
+            true => self.set_alarm(JsClock.now_millis() + TELL_MILLIS),
+            false => Ok(()),
         }
     }
 
     async fn tell_usage(&self) -> Result<(), JsValue> {
-        match (&self.told, self.namespace().await?) {
-            (Some(accounts), Some(namespace)) => usage::tell(&namespace, accounts).await,
-            _ => Ok(()),
+        match self.namespace().await? {
+            Some(namespace) => usage::tell(&namespace, &self.peers).await,
+            None => Ok(()),
         }
     }
 
@@ -412,18 +453,16 @@ impl Inner {
         // Opened, it is seen by the maintenance.
         self.namespace().await?;
         self.tell_usage().await?;
-        if let Role::Namespace(_, listing) = &self.role {
-            self.update_listing(listing).await?;
-        }
-        if let Role::Catalog {
-            deliveries,
-            sweep_at,
-        } = &self.role
-        {
-            self.sweep(sweep_at).await?;
-            let sent = deliveries.send(&self.accounts).await;
-            sent.map_err(JsError::from)?;
-            self.note_messages()?;
+        match &self.role {
+            Role::Registry { sweep_at } => self.sweep(sweep_at).await?,
+            Role::Account(id, deliveries) => {
+                if self.accounts.is_closing(*id).await.map_err(JsError::from)? {
+                    self.settle().await?;
+                }
+                self.deliver(deliveries).await?;
+            }
+            Role::Namespace(_, listing) => self.update_listing(listing).await?,
+            Role::Partition(_) => {}
         }
         for _ in 0..ALARM_ROUNDS {
             let done = self.directory.maintain().await.map_err(JsError::from)?;

@@ -1,4 +1,4 @@
-//! What an object has counted, on its way to the object of the accounts: sums, which may be told any number
+//! What an object has counted, on its way to the object of the account: sums, which may be told any number
 //! of times.
 
 use js_sys::Promise;
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use wasm_bindgen::{JsError, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
-use crate::gate::AccountsObject;
+use crate::peers::PeerObjects;
 
 /// What is told.
 #[derive(Serialize, Deserialize)]
@@ -22,8 +22,8 @@ struct Told {
     rows: Vec<(u32, u32, [u64; 4])>,
 }
 
-/// Tells the accounts what a namespace or partition has counted since the last time.
-pub(crate) async fn tell(namespace: &Namespace, accounts: &AccountsObject) -> Result<(), JsValue> {
+/// Tells its account what a namespace or partition has counted since the last time.
+pub(crate) async fn tell(namespace: &Namespace, account: &PeerObjects) -> Result<(), JsValue> {
     match namespace.flush_usage().await {
         Ok(()) | Err(quartz_core::Error::Closed) => {}
         Err(error) => return Err(JsError::from(error).into()),
@@ -31,17 +31,17 @@ pub(crate) async fn tell(namespace: &Namespace, accounts: &AccountsObject) -> Re
     let Some(from) = namespace.take_metered() else {
         return Ok(());
     };
-    let told = send(namespace, accounts, from).await;
+    let told = send(namespace, account, from).await;
     if told.is_err() {
         namespace.set_metered(from);
     }
     told
 }
 
-async fn send(namespace: &Namespace, accounts: &AccountsObject, from: u32) -> Result<(), JsValue> {
+async fn send(namespace: &Namespace, account: &PeerObjects, from: u32) -> Result<(), JsValue> {
     let metered = namespace.metered(from).await.map_err(JsError::from)?;
     let text = serde_json::to_string(&Told::from(metered)).map_err(JsError::from)?;
-    let told: Promise = accounts.told(&text)?;
+    let told: Promise = account.told(&text)?;
     JsFuture::from(told).await.map(drop)
 }
 

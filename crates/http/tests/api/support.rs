@@ -21,7 +21,7 @@ use quartz_core::{
 use quartz_http::{ApiState, Host, router};
 use quartz_service::{
     Accounts, AtOnce, Catalogue, Entropy, Letter, Mail, PeopleSettings, Ports, RootKey,
-    SingleSignOn, person::PasswordCost,
+    SingleSignOn, peers::AllHere, person::PasswordCost,
 };
 use serde_json::Value;
 use tower::ServiceExt as _;
@@ -208,6 +208,7 @@ impl Api {
             sso: setup.sso,
             offload: Arc::new(AtOnce),
             spawn: spawn.clone(),
+            peers: Arc::new(AllHere),
         };
         let accounts = Accounts::new(store.clone(), ports, RootKey::new(KEY));
         let accounts = block_on(accounts).unwrap();

@@ -33,7 +33,7 @@ use quartz_core::{
 };
 use quartz_engines::LocalStore;
 use quartz_http::ApiState;
-use quartz_service::{Accounts, PeopleSettings, PersonId, Ports, RootKey};
+use quartz_service::{Accounts, PeopleSettings, PersonId, Ports, RootKey, peers::AllHere};
 use tokio::{
     net::TcpListener,
     sync::watch,
@@ -135,6 +135,7 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<Running> {
         sso,
         offload: Arc::new(host::OnThreads::new()),
         spawn: Arc::clone(&spawn),
+        peers: Arc::new(AllHere),
     };
     let accounts = Accounts::new(Arc::clone(&store), ports, RootKey::new(&api_key)).await?;
     if let Some(oidc) = &config.oidc

@@ -1,5 +1,7 @@
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// The longest address (RFC 5321).
 const MOST: usize = 254;
 const LOCAL_MOST: usize = 64;
@@ -7,7 +9,7 @@ const LABEL_MOST: usize = 63;
 
 /// An e-mail address as HTML forms take it, in lower case: two spellings are one person. It has no
 /// spaces, quotes or line ends, so it can stand in a header, a log or an audit entry.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Email(String);
 
 impl Email {

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     Account, AccountId, Accounts, By, Invited, Letter, Permission,
     error::{Error, Result},
-    grant::Signed,
+    peers::{AccountAsk, Ask, RegistryAsk},
     rows::person::StoredPerson,
 };
 
@@ -61,9 +61,9 @@ impl Accounts {
         let pass = super::Attempt::Guess;
         self.turnstile()
             .pass(pass, visitor.address, visitor.now_micros)?;
-        let account = self.open(id).await?.ok_or(Error::Link)?;
-        let invitation = account.invitation_for(number, token).ok_or(Error::Link)?;
-        let email = Email::parse(&invitation.email).ok_or(Error::Link)?;
+        let invited = self.invited(id, number, token).await?;
+        let email = invited.and_then(|email| Email::parse(&email));
+        let email = email.ok_or(Error::Link)?;
         self.turnstile()
             .guess(PersonId::of(&email), visitor.now_micros)?;
         let person = self.people().open(PersonId::of(&email)).await?;
@@ -114,17 +114,13 @@ impl Accounts {
             Ok(())
         });
         entered.await?;
-        let grant = crate::Grant {
-            account: id,
-            key: number,
-            member: Some(Signed {
-                person: person.id(),
-                email: email.as_str().to_owned(),
-            }),
-            ..crate::Grant::nothing()
+        let join = AccountAsk::Join {
+            visitor: visitor.clone(),
+            number,
+            token: token.to_owned(),
+            email,
         };
-        let by = visitor.by(grant.into());
-        account.join(&by, number, token, &email).await?;
+        self.ask_peer(Ask::Account(id, join)).await?;
         let cookie = self.begin(&person, id, visitor, former, |_| Ok(())).await?;
         let info = self.session_info(&cookie).await?;
         Ok((cookie, info))
@@ -136,7 +132,7 @@ impl Accounts {
     /// As [`Account::remove_member`].
     pub async fn remove_member(&self, account: &Account, by: &By, number: u32) -> Result<()> {
         let member = account.remove_member(by, number).await?;
-        self.forget_account(member.stored.person, account.id())
+        self.forget_account(vec![member.stored.person], account.id())
             .await
     }
 
@@ -156,14 +152,24 @@ impl Accounts {
 
     /// Lets every member of an account forget it, before it is erased.
     pub(crate) async fn dismiss_members(&self, account: &Account) -> Result<()> {
-        for member in account.members() {
-            self.forget_account(member.stored.person, account.id())
-                .await?;
+        let members = account.members();
+        let people: Vec<_> = members.iter().map(|one| one.stored.person).collect();
+        match people.is_empty() {
+            true => Ok(()),
+            false => self.forget_account(people, account.id()).await,
         }
-        Ok(())
     }
 
-    pub(super) async fn forget_account(&self, person: PersonId, account: AccountId) -> Result<()> {
+    pub(super) async fn forget_account(
+        &self,
+        people: Vec<PersonId>,
+        account: AccountId,
+    ) -> Result<()> {
+        let ask = Ask::Registry(RegistryAsk::Forget { people, account });
+        self.ask_peer(ask).await.map(drop)
+    }
+
+    pub(crate) async fn forget_here(&self, person: PersonId, account: AccountId) -> Result<()> {
         let Some(person) = self.people().open_existing(person).await? else {
             return Ok(());
         };

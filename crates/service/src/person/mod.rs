@@ -29,6 +29,8 @@ mod turnstile;
 use core::net::IpAddr;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 pub use self::{
     email::Email,
     id::PersonId,
@@ -47,10 +49,10 @@ pub(crate) use self::{
     sso_attempt::SsoAttempts,
     turnstile::{Attempt, Turnstile},
 };
-use crate::{By, Grant};
+use crate::{AccountId, By, Grant, grant::Signed};
 
 /// Where a request comes from that nobody is signed in for.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Visitor {
     /// The address, if the host knows.
     pub address: Option<IpAddr>,
@@ -62,12 +64,26 @@ pub struct Visitor {
 
 impl Visitor {
     /// The visitor, once it is known who it is.
-    fn by(&self, grant: Arc<Grant>) -> By {
+    pub(crate) fn by(&self, grant: Arc<Grant>) -> By {
         By {
             grant,
             address: self.address,
             request_id: self.request_id.clone(),
         }
+    }
+
+    /// The visitor as somebody who is about to be a member of an account.
+    pub(crate) fn member(&self, account: AccountId, number: u32, email: &Email) -> By {
+        let grant = Grant {
+            account,
+            key: number,
+            member: Some(Signed {
+                person: PersonId::of(email),
+                email: email.as_str().to_owned(),
+            }),
+            ..Grant::nothing()
+        };
+        self.by(grant.into())
     }
 }
 

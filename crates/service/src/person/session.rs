@@ -8,11 +8,12 @@ use quartz_core::store::Durability;
 use super::{
     Visitor,
     actor::{Draft, Person},
-    secret::{self, SESSION_PREFIX, Secret, csrf_holds, csrf_token},
+    secret::{self, SESSION_PREFIX, Secret, csrf_token},
 };
 use crate::{
     AccountId, Accounts, Admission, Denial, Grant,
     error::{Error, Result},
+    peers::{AccountAsk, Ask},
     rows::session::StoredSession,
 };
 
@@ -60,19 +61,11 @@ pub(super) struct Beginning {
 }
 
 impl Accounts {
-    /// Lets a session in.
-    pub(crate) fn admit_session(
-        &self,
-        cookie: &str,
-        csrf: Option<&str>,
-        address: Option<IpAddr>,
-    ) -> Admission {
+    /// Lets a session in, whose CSRF token has been looked at.
+    pub(crate) fn admit_session(&self, cookie: &str, address: Option<IpAddr>) -> Admission {
         let Some(secret) = secret::parse(SESSION_PREFIX, cookie) else {
             return Admission::Ready(Err(Denial::Session));
         };
-        if csrf.is_some_and(|token| !csrf_holds(cookie, token)) {
-            return Admission::Ready(Err(Denial::Csrf));
-        }
         if let Some(person) = self.people().opened(secret.person)
             && !person.is_uncertain()
         {
@@ -99,16 +92,12 @@ impl Accounts {
             if !accounts.is_noted(&session) {
                 accounts.note_use(&person, &secret).await.map_err(denied)?;
             }
-            let account = accounts
-                .open(session.account)
-                .await
-                .map_err(Denial::Store)?;
-            let account = account.ok_or(Denial::Session)?;
-            if account.is_uncertain() {
-                account.refresh().await.map_err(Denial::Store)?;
+            let standing = accounts.standing(session.account, person.id()).await;
+            let standing = standing.map_err(denied)?.ok_or(Denial::Session)?;
+            match standing.is_suspended {
+                true => Err(Denial::Suspended),
+                false => accounts.checked(Ok(standing.grant), address),
             }
-            let grant = account.session_grant(person.id());
-            accounts.checked(grant, address)
         }))
     }
 
@@ -214,15 +203,12 @@ impl Accounts {
         if let Some(former) = former.filter(|former| former.person != person.id()) {
             self.end(&former).await?;
         }
-        let opened = self.open(account).await?;
-        if let Some(account) = opened
-            && let Some(grant) = account.badge(person.id())
-        {
-            let how = if by_provider { "single sign-on" } else { "" };
-            account
-                .record(&visitor.by(grant), "session.create", how)
-                .await?;
-        }
+        let signed_in = AccountAsk::SignedIn {
+            visitor: visitor.clone(),
+            person: person.id(),
+            how: if by_provider { "single sign-on" } else { "" }.to_owned(),
+        };
+        self.ask_peer(Ask::Account(account, signed_in)).await?;
         Ok(cookie)
     }
 
@@ -250,19 +236,16 @@ impl Accounts {
         let mut grant = None;
         let within = |id: &&AccountId| !session.by_provider || **id == session.account;
         for &id in stored.accounts.iter().filter(within) {
-            let Some(account) = self.open(id).await? else {
-                continue;
-            };
-            let Some(badge) = account.badge(person.id()) else {
+            let Some(standing) = self.standing(id, person.id()).await? else {
                 continue;
             };
             memberships.push(Membership {
                 account: id,
-                name: account.profile().name,
-                role: badge.role.clone(),
+                name: standing.account_name,
+                role: standing.grant.role.clone(),
             });
             if id == session.account {
-                grant = Some(badge);
+                grant = Some(standing.grant);
             }
         }
         let life = self.ports().people.session_life_millis;

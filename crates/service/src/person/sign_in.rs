@@ -7,6 +7,7 @@ use super::{
 use crate::{
     AccountId, Accounts, AuditEntry,
     error::{Error, Result},
+    peers::{AccountAsk, Ask},
     rows::person::StoredPerson,
 };
 
@@ -110,8 +111,9 @@ impl Accounts {
             if wanted.is_some_and(|wanted| wanted != account) {
                 continue;
             }
-            let opened = self.open(account).await?;
-            if opened.is_some_and(|account| id.is_some_and(|id| account.badge(id).is_some())) {
+            if let Some(id) = id
+                && self.standing(account, id).await?.is_some()
+            {
                 return Ok(account);
             }
         }
@@ -128,19 +130,20 @@ impl Accounts {
         let (accounts, person, visitor) = (self.clone(), person.clone(), visitor.clone());
         (self.ports().spawn)(Box::pin(async move {
             for id in person.accounts {
-                if let Ok(Some(account)) = accounts.open(id).await {
-                    account.note_denial(AuditEntry {
-                        at: accounts.now_millis(),
-                        actor: format!("{id}/person:{}", person.email),
-                        action: "session.create".to_owned(),
-                        outcome: code.to_owned(),
-                        address: visitor
-                            .address
-                            .map(|address| address.to_string())
-                            .unwrap_or_default(),
-                        request_id: visitor.request_id.clone(),
-                        ..AuditEntry::default()
-                    });
+                let denied = AccountAsk::Denied(AuditEntry {
+                    at: accounts.now_millis(),
+                    actor: format!("{id}/person:{}", person.email),
+                    action: "session.create".to_owned(),
+                    outcome: code.to_owned(),
+                    address: visitor
+                        .address
+                        .map(|address| address.to_string())
+                        .unwrap_or_default(),
+                    request_id: visitor.request_id.clone(),
+                    ..AuditEntry::default()
+                });
+                if let Err(error) = accounts.ask_peer(Ask::Account(id, denied)).await {
+                    tracing::warn!(account = %id, %error, "a denial is not in the log");
                 }
             }
         }));

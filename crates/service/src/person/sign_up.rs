@@ -10,6 +10,7 @@ use crate::{
     AccountId, Accounts,
     accounts::NewAccount,
     error::{Error, Result},
+    peers::{AccountAsk, Ask},
     rows::{
         link::{Purpose, StoredLink},
         person::StoredPerson,
@@ -138,7 +139,11 @@ impl Accounts {
             owner: Some(address.clone()),
             ..NewAccount::default()
         };
-        self.found(visitor, *account, &new).await?;
+        let found = AccountAsk::Found {
+            visitor: visitor.clone(),
+            new,
+        };
+        self.ask_peer(Ask::Account(*account, found)).await?;
         let cookie = self.begin(&person, *account, visitor, None, |draft| {
             if draft.state.person.is_some() || draft.state.link(&secret.hash, now).is_none() {
                 return Err(Error::Link);

@@ -185,7 +185,7 @@ impl Accounts {
                 });
                 ended.await?;
                 account.dismiss(&by, email).await?;
-                self.forget_account(id, account.id()).await?;
+                self.forget_account(vec![id], account.id()).await?;
             }
             let why = "none of your groups has a role here: ask whoever runs the identity provider";
             return Err(Error::SsoRefused(why.to_owned()));
@@ -195,7 +195,7 @@ impl Accounts {
         let is_new_here = self.bind(&person, account.id(), known).await?;
         if let Err(error) = account.appoint(&by, email, role).await {
             if is_new_here {
-                self.forget_account(id, account.id()).await?;
+                self.forget_account(vec![id], account.id()).await?;
             }
             return Err(match error {
                 Error::NotFound { what: "role", name } => Error::SsoRefused(format!(

@@ -28,10 +28,13 @@
 //! | `Person` | - | who it is; without it there is no such person |
 //! | `Session` | hash of the cookie | where they are signed in |
 //! | `Link` | hash of the token | what a link in a mail is good for |
+//!
+//! Where each account has a store of its own, another one lists them: `Enrolled`, by the account's id.
 
 pub mod api_key;
 pub mod audit;
 pub mod delivery;
+pub mod enrolled;
 pub mod invitation;
 pub(crate) mod link;
 pub mod member;
@@ -52,6 +55,8 @@ const LAYOUT: u8 = 1;
 pub const ACCOUNTS: &[u8] = &[2];
 /// Start of the rows of all people in the same store.
 pub const PEOPLE: &[u8] = &[3];
+/// Start of the rows that list accounts that live elsewhere.
+pub(crate) const ROLL: &[u8] = &[4];
 
 /// The first byte of an account's keys, and of a person's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

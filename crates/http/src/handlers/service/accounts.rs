@@ -3,7 +3,8 @@ use http::StatusCode;
 use quartz_api as wire;
 use quartz_api::{AccountList, CreateAccount, CreatedAccount, ErrorCode, UpdateAccount};
 use quartz_service::{
-    Account, AccountId, Namespaces, NewAccount, NewKey, Permission, roles::OWNER,
+    Account, AccountId, Namespaces, NewAccount, NewKey, Permission, peers::Description,
+    roles::OWNER,
 };
 
 use super::{api_keys::issued_to_wire, check_label, check_text, invitations::invite, parse_email};
@@ -53,11 +54,10 @@ pub(crate) async fn list_accounts(
             })?),
         };
     let page = app.accounts.list(after, limit).await;
-    let (accounts, more) = page.map_err(|error| from_store(&error))?;
-    let last = accounts.last().map(Account::id);
+    let (accounts, next) = page.map_err(from_service)?;
     Reply::json(&AccountList {
-        accounts: accounts.iter().map(to_wire).collect(),
-        next_cursor: last.filter(|_| more).map(|id| LIST.cursor(id.as_str())),
+        accounts: accounts.into_iter().map(to_wire).collect(),
+        next_cursor: next.map(|id| LIST.cursor(id.as_str())),
     })
 }
 
@@ -103,7 +103,7 @@ pub(crate) async fn create_account(
         Some(email) => Some(invite(&app, &account, &by, &email, OWNER.name).await?),
     };
     let created = CreatedAccount {
-        account: to_wire(&account),
+        account: to_wire(account.description()),
         key: issued_to_wire(issued),
         invitation,
     };
@@ -126,7 +126,7 @@ pub(crate) async fn get_account(
     caller: Caller,
     AccountPath(id): AccountPath,
 ) -> Result<Reply> {
-    Reply::json(&to_wire(&reached(&app, &caller, &id).await?))
+    Reply::json(&to_wire(reached(&app, &caller, &id).await?.description()))
 }
 
 /// Change an account
@@ -172,7 +172,7 @@ pub(crate) async fn update_account(
         let reason = Some(&**reason).filter(|reason| !reason.is_empty());
         account.suspend(&by, reason).await.map_err(from_service)?;
     }
-    Reply::json(&to_wire(&account))
+    Reply::json(&to_wire(account.description()))
 }
 
 /// Close an account
@@ -224,13 +224,12 @@ fn operator(caller: &Caller) -> Result<()> {
     })
 }
 
-fn to_wire(account: &Account) -> wire::Account {
-    let profile = account.profile();
+fn to_wire(account: Description) -> wire::Account {
     wire::Account {
-        id: account.id().to_string(),
-        name: profile.name,
-        plan: profile.plan,
-        suspended: profile.suspended,
-        created_at: profile.created_at,
+        id: account.id.to_string(),
+        name: account.name,
+        plan: account.plan,
+        suspended: account.suspended,
+        created_at: account.created_at,
     }
 }

@@ -1,3 +1,4 @@
+mod apart;
 mod guesses;
 mod members;
 mod sign_in;
