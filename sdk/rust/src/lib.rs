@@ -69,11 +69,13 @@ mod namespace;
 mod service;
 mod tls;
 mod transport;
+mod webhooks;
 
 pub use quartz_api::{
     Account, AccountList, ApiKey, ApiKeyList, AuditEntry, AuditList, Billing, CreateAccount,
-    CreateApiKey, CreatedAccount, Impersonate, IssuedKey, UpdateAccount, UsageLine, UsageMeters,
-    UsageReport, Whoami,
+    CreateApiKey, CreateWebhook, CreatedAccount, Delivery, DeliveryList, DeliveryStatus, Event,
+    Impersonate, IssuedKey, RotateWebhook, UpdateAccount, UsageLine, UsageMeters, UsageReport,
+    Webhook, WebhookList, WebhookSecret, Whoami,
 };
 pub use quartz_api::{
     BatchOperation, BatchRequest, BatchResponse, DeleteRequest, DeleteResponse, Durability,

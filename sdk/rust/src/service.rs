@@ -4,10 +4,10 @@ use quartz_api::{
     Account, AccountList, ApiKeyList, AuditEntry, AuditList, Billing, CreateAccount, CreateApiKey,
     CreatedAccount, Impersonate, IssuedKey, UpdateAccount, UsageReport, Whoami,
 };
-use reqwest::{Method, header::HeaderMap};
+use reqwest::Method;
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{Client, Result, call::Call, list::page, transport::Outgoing};
+use crate::{Client, Result, call::Call, list::page};
 
 page!(AccountList, accounts, Account);
 page!(AuditList, entries, AuditEntry);
@@ -79,14 +79,7 @@ impl Client {
     /// # Errors
     /// When the call fails.
     pub async fn revoke_api_key(&self, number: u32) -> Result<()> {
-        let url = self.transport.url(&["v1", "keys", &number.to_string()])?;
-        let outgoing = Outgoing {
-            method: Method::DELETE,
-            url,
-            headers: HeaderMap::new(),
-            body: bytes::Bytes::new(),
-        };
-        self.transport.send(&outgoing).await.map(drop)
+        self.remove(&["v1", "keys", &number.to_string()]).await
     }
 
     /// What was used; `parameters` are those of `GET /v1/usage`.
@@ -105,7 +98,7 @@ impl Client {
         self.read(&["v1", "billing"], &[]).await
     }
 
-    async fn read<A: DeserializeOwned>(
+    pub(crate) async fn read<A: DeserializeOwned>(
         &self,
         path: &[&str],
         parameters: &[(&str, &str)],
@@ -118,7 +111,13 @@ impl Client {
         self.transport.send(&outgoing).await?.json()
     }
 
-    async fn change<A: DeserializeOwned>(
+    pub(crate) async fn remove(&self, path: &[&str]) -> Result<()> {
+        let call = Call::new(self.clone(), Method::DELETE, self.transport.url(path));
+        let outgoing = call.into_outgoing(bytes::Bytes::new())?;
+        self.transport.send(&outgoing).await.map(drop)
+    }
+
+    pub(crate) async fn change<A: DeserializeOwned>(
         &self,
         method: Method,
         path: &[&str],

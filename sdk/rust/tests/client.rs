@@ -13,7 +13,9 @@ use axum::{
     http::{HeaderMap, Method, Response, StatusCode, Uri},
 };
 use futures::{StreamExt, TryStreamExt};
-use quartz_client::{Changed, Client, Durability, Error, ErrorCode, Include, Record};
+use quartz_client::{
+    Changed, Client, CreateWebhook, Durability, Error, ErrorCode, Include, Record,
+};
 use serde_json::{Value, json};
 
 /// A request as the server saw it.
@@ -328,6 +330,47 @@ async fn imports_are_one_streamed_request() {
         seen.body,
         "{\"id\":\"a\",\"vector\":\"AACAPw==\"}\n{\"id\":\"b\",\"vector\":\"AACAPw==\"}\n"
     );
+}
+
+#[tokio::test]
+async fn webhooks_are_made_and_sent_off_once() {
+    let (server, client) = serve(|before, _| match before {
+        0 => problem(ErrorCode::StorageUnavailable, None),
+        1 => problem(ErrorCode::TooManyRequests, None),
+        2 => problem(ErrorCode::TooManyRequests, None),
+        3 => Response::builder().status(204).body(Body::empty()).unwrap(),
+        _ => answer(200, &json!({"deliveries": []})),
+    })
+    .await;
+    let new = CreateWebhook {
+        url: "https://example.com/".into(),
+        events: vec!["budget.80".into()],
+        description: String::new(),
+    };
+    let refused = client.create_webhook(&new).await.unwrap_err();
+    assert_eq!(refused.code(), Some(ErrorCode::StorageUnavailable));
+    client.replay_delivery(7, 42).await.unwrap_err();
+    // What may be repeated is.
+    client.delete_webhook(7).await.unwrap();
+    let page = client.deliveries(7).page_size(10).page().await.unwrap();
+    assert!(page.deliveries.is_empty());
+    let seen = server.seen();
+    let asked: Vec<_> = seen
+        .iter()
+        .map(|one| (one.method.as_str(), &*one.uri))
+        .collect();
+    assert_eq!(
+        asked,
+        [
+            ("POST", "/v1/webhooks"),
+            ("POST", "/v1/webhooks/7/deliveries/42/replay"),
+            ("DELETE", "/v1/webhooks/7"),
+            ("DELETE", "/v1/webhooks/7"),
+            ("GET", "/v1/webhooks/7/deliveries?limit=10"),
+        ]
+    );
+    assert_eq!(seen[0].json()["events"], json!(["budget.80"]));
+    assert!(seen[1].body.is_empty());
 }
 
 #[test]

@@ -22,6 +22,7 @@ mod query;
 mod token;
 mod update;
 mod upsert;
+mod webhook;
 
 use std::process::ExitCode;
 
@@ -87,6 +88,9 @@ enum Command {
     /// Export the audit log, or prove that none of it was changed
     #[command(subcommand)]
     Audit(audit::Command),
+    /// Webhooks: where events of the account are sent, and what became of them
+    #[command(subcommand)]
+    Webhook(webhook::Command),
     /// Print a completion script for a shell
     Completions(completions::Args),
     /// Print the version
@@ -122,6 +126,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Admin(command) => wait_for(admin::run(command)),
         Command::Token(args) => wait_for(token::run(args)),
         Command::Audit(command) => wait_for(audit::run(command)),
+        Command::Webhook(command) => wait_for(webhook::run(command)),
         Command::Completions(args) => completions::run(&args),
         Command::Version => output::line(concat!("quartz ", env!("CARGO_PKG_VERSION"))),
     }
@@ -148,10 +153,14 @@ mod tests {
         for command in cli.get_subcommands() {
             let client = !matches!(
                 command.get_name(),
-                "serve" | "check" | "version" | "namespace" | "admin" | "audit"
+                "serve" | "check" | "version" | "namespace" | "admin" | "audit" | "webhook"
             );
             let help = command.clone().render_long_help().to_string();
             assert!(!client || help.contains("Examples:"), "{help}");
+            for below in command.get_subcommands() {
+                let help = below.clone().render_long_help().to_string();
+                assert!(help.contains("Examples:"), "{help}");
+            }
         }
     }
 }

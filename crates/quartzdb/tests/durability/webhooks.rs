@@ -13,7 +13,7 @@ use ::http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 use standardwebhooks::Webhook;
 
-use crate::process::{Server, Setup};
+use crate::process::{Server, Setup, quartz, text};
 
 const ROUNDS: usize = 4;
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -150,6 +150,78 @@ fn no_event_is_lost_by_a_server_that_is_killed() {
         let mut entries = log["deliveries"].as_array().unwrap().iter();
         entries.all(|entry| entry["status"] == "delivered")
     });
+    server.stop();
+}
+
+#[test]
+fn webhooks_from_the_command_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let setup = Setup::new(folder.path()).env("QUARTZ_WEBHOOK_NETWORKS", "127.0.0.0/8");
+    let server = setup.start();
+    let run = |arguments: &[&str]| {
+        let mut command = quartz();
+        let command = command.arg("webhook").args(arguments);
+        let server = [("QUARTZ_URL", &server.url), ("QUARTZ_API_KEY", &server.key)];
+        let output = command.envs(server).output().unwrap();
+        let code = output.status.code().unwrap();
+        (code, text(&output.stdout), text(&output.stderr))
+    };
+    let done = |arguments: &[&str]| {
+        let (code, told, error) = run(arguments);
+        assert_eq!(code, 0, "{arguments:?}: {error}");
+        told
+    };
+    let json = |arguments: &[&str]| -> Value {
+        let told = done(&[arguments, &["--json"]].concat());
+        serde_json::from_str(&told).unwrap()
+    };
+    assert_eq!(done(&["list"]), "no webhooks yet\n");
+    let receiver = Receiver::default();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/hook", listener.local_addr().unwrap());
+    receiver.listen(listener);
+    let events = "key.created,budget.100";
+    let told = done(&["create", &url, "--events", events, "--description", "tries"]);
+    assert!(
+        told.contains("whsec_") && told.contains("shown this once"),
+        "{told}"
+    );
+    let described = json(&["describe", "1"]);
+    assert_eq!(described["events"], json!(["key.created", "budget.100"]));
+    assert_eq!(described["description"], "tries");
+    let told = done(&["describe", "1"]);
+    assert!(told.contains("key.created, budget.100"), "{told}");
+    assert_eq!(json(&["list"]), described);
+
+    assert_eq!(done(&["test", "1"]), "event 1 is on its way\n");
+    let log = ["deliveries", "1"];
+    wait_for("the message", || json(&log)["status"] == "delivered");
+    let told = done(&log);
+    assert!(
+        told.contains("webhook.test") && told.contains("delivered"),
+        "{told}"
+    );
+    assert_eq!(json(&["replay", "1", "1"])["event"]["type"], "webhook.test");
+    wait_for("the same again", || receiver.0.lock().unwrap().len() == 2);
+    let ids: BTreeSet<_> = {
+        let messages = receiver.0.lock().unwrap();
+        let ids = messages.iter().map(|one| one.headers["webhook-id"].clone());
+        ids.map(|id| id.to_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(ids.len(), 1);
+
+    let rotated = json(&["rotate", "1", "--grace", "60"]);
+    assert!(rotated["former_until"].is_number(), "{rotated}");
+    let told = done(&["rotate", "1", "--grace", "60"]);
+    assert!(told.contains("signs too, until in "), "{told}");
+    // Nobody is there to be asked.
+    assert_eq!(run(&["delete", "1"]).0, 2);
+    assert_eq!(done(&["delete", "1", "--yes"]), "deleted webhook 1\n");
+    for gone in [&["describe", "1"][..], &["replay", "1", "1"], &log] {
+        let (code, _, error) = run(gone);
+        assert_eq!(code, 3, "{gone:?}: {error}");
+    }
+    assert_eq!(run(&["create", "ftp://example.com/"]).0, 1);
     server.stop();
 }
 
