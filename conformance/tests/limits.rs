@@ -1,7 +1,8 @@
 //! Every limit at its edge: exactly at it passes, one over is refused by name and number.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use quartz_conformance::{Answer, Call, Problem, Space};
+use futures::future::join_all;
+use quartz_conformance::{Answer, Call, Problem, Space, Tenant};
 use serde_json::{Map, Value, json};
 
 const MEBIBYTE: usize = 1 << 20;
@@ -541,4 +542,49 @@ async fn sso_answer_bytes() {
         finish(name, 4096).await.problem("sso_not_configured");
         finish(name, 4097).await.over(4096).at(name);
     }
+}
+
+#[tokio::test]
+async fn api_keys() {
+    let tenant = Tenant::new().await;
+    let create = || tenant.post("/v1/keys", &json!({"name": "k", "role": "reader"}));
+    // One is there, the owner's.
+    for _ in 0..27 {
+        for answer in join_all((0..37).map(|_| create().into_future())).await {
+            answer.expect(201);
+        }
+    }
+    create().await.over(1000);
+    let list = tenant.api.get("/v1/keys").await.ok();
+    assert_eq!(list["keys"].as_array().map(Vec::len), Some(1000));
+    // Who makes room may go on.
+    tenant.api.call("DELETE", "/v1/keys/7").await.expect(204);
+    create().await.expect(201);
+}
+
+#[tokio::test]
+async fn roles() {
+    let tenant = Tenant::new().await;
+    let put = |number: usize| {
+        let path = format!("/v1/roles/role{number}");
+        tenant
+            .api
+            .call("PUT", path)
+            .json(&json!({"permissions": []}))
+    };
+    for answer in join_all((0..100).map(|number| put(number).into_future())).await {
+        answer.expect(201);
+    }
+    put(100).await.over(100);
+    put(7).await.expect(200);
+}
+
+#[tokio::test]
+async fn webhooks() {
+    let tenant = Tenant::new().await;
+    let create = || tenant.post("/v1/webhooks", &json!({"url": "https://example.invalid/"}));
+    for _ in 0..16 {
+        create().await.expect(201);
+    }
+    create().await.over(16);
 }

@@ -75,6 +75,16 @@ pub struct Limits {
     pub sso_answer_bytes: usize,
     /// Partitions of a namespace.
     pub partitions: u16,
+    /// API keys of an account.
+    pub api_keys: usize,
+    /// Roles of an account's own.
+    pub roles: usize,
+    /// Members of an account.
+    pub members: usize,
+    /// Invitations of an account that are open at the same time.
+    pub invitations: usize,
+    /// Webhooks of an account.
+    pub webhooks: usize,
 }
 
 /// The limits of an unconfigured server, and the ceiling of every configuration.
@@ -115,6 +125,11 @@ pub const MAX: Limits = Limits {
     sso_answer_bytes: 4096,
     // At the edge each is a request of its own, and a Worker may make 50 for one of its own.
     partitions: 32,
+    api_keys: 1_000,
+    roles: 100,
+    members: 1_000,
+    invitations: 100,
+    webhooks: 16,
 };
 
 // A record at its limits fits in a request, a page and an import line.

@@ -38,5 +38,5 @@ pub use self::{
     partition::{Partitioned, Partitions, gather, only_partition, partition_of},
     placement::{Subject, subject},
     router::{openapi_document, router, routes},
-    state::{ApiState, App, Host},
+    state::{ApiState, App, Host, account_bounds},
 };

@@ -312,7 +312,9 @@ pub(crate) fn from_service(error: ServiceError) -> Failure {
         ServiceError::SsoRefused(_) => Failure::new(ErrorCode::SsoRefused, detail),
         ServiceError::SsoFailed => Failure::new(ErrorCode::SsoFailed, detail),
         ServiceError::SsoUnavailable => Failure::new(ErrorCode::SsoUnavailable, detail),
-        ServiceError::TooMany { .. } => Failure::new(ErrorCode::LimitExceeded, detail),
+        ServiceError::TooMany { .. } | ServiceError::LongReport { .. } => {
+            Failure::new(ErrorCode::LimitExceeded, detail)
+        }
     }
 }
 

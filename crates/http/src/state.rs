@@ -14,7 +14,7 @@ use quartz_core::{
     directory::Directory,
     store::{BoxFuture, StoreError},
 };
-use quartz_service::{Accounts, Gatekeeper};
+use quartz_service::{Accounts, Bounds, Gatekeeper};
 
 use crate::problem::{Failure, Result};
 
@@ -84,6 +84,18 @@ pub(crate) fn app(extensions: &Extensions) -> Result<App> {
             "the server has nothing behind this path",
         )
     })
+}
+
+/// The limits that the accounts hold themselves to.
+#[must_use]
+pub fn account_bounds(limits: &Limits) -> Bounds {
+    Bounds {
+        api_keys: limits.api_keys,
+        roles: limits.roles,
+        members: limits.members,
+        invitations: limits.invitations,
+        webhooks: limits.webhooks,
+    }
 }
 
 impl ApiState {

@@ -79,11 +79,19 @@ pub enum Error {
     #[error("the identity provider cannot be asked now; the server's log says why; retry")]
     SsoUnavailable,
     /// An account has as many of these as it may.
-    #[error("an account has at most {most} {what}")]
+    #[error("an account has at most {most} {what} (the limit {limit})")]
     TooMany {
         /// What there are too many of.
         what: &'static str,
+        /// What the limit is called.
+        limit: &'static str,
         /// How many there may be.
+        most: usize,
+    },
+    /// A report would add up too much.
+    #[error("a report adds up at most {most} rows of usage; ask for a shorter time")]
+    LongReport {
+        /// How many rows it may.
         most: usize,
     },
 }

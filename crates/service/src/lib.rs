@@ -17,6 +17,7 @@ mod account;
 mod account_id;
 mod accounts;
 mod audit;
+mod bounds;
 pub mod calendar;
 mod closing;
 mod collect;
@@ -49,6 +50,7 @@ pub use self::{
     account_id::AccountId,
     accounts::{Accounts, NewAccount, RootKey},
     audit::{AuditFault, AuditPage, verify_chain},
+    bounds::Bounds,
     closing::Namespaces,
     error::{Error, Result},
     gatekeeper::{Admission, Credential, Denial, Gatekeeper, GrantCache, Keeper, Knock},

@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 use quartz_core::{Clock, directory::Spawn, store::BoxFuture};
 
 use crate::{
-    Catalogue,
+    Bounds, Catalogue,
     peers::Peers,
     person::{PeopleSettings, SingleSignOn},
 };
@@ -142,6 +142,8 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     /// The plans, which may be replaced while the server runs.
     pub plans: Plans,
+    /// How many keys, roles and the like an account may have.
+    pub bounds: Bounds,
     /// Randomness.
     pub entropy: Arc<dyn Entropy>,
     /// How people get in.

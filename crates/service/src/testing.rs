@@ -9,8 +9,8 @@ use futures::executor::block_on;
 use quartz_core::{Clock, store::BoxFuture};
 
 use crate::{
-    AtOnce, Entropy, Handshake, Identity, IdentityFault, IdentityProvider, Letter, Mail, Offload,
-    PeopleSettings, Ports, peers::AllHere, person::PasswordCost,
+    AtOnce, Bounds, Entropy, Handshake, Identity, IdentityFault, IdentityProvider, Letter, Mail,
+    Offload, PeopleSettings, Ports, peers::AllHere, person::PasswordCost,
 };
 
 /// Numbers that never come twice.
@@ -130,11 +130,21 @@ pub(crate) const CHEAP: PasswordCost = PasswordCost {
     lanes: 1,
 };
 
+/// Small, so that they are soon reached.
+pub(crate) const BOUNDS: Bounds = Bounds {
+    api_keys: 12,
+    roles: 4,
+    members: 6,
+    invitations: 5,
+    webhooks: 8,
+};
+
 pub(crate) fn ports(clock: Arc<dyn Clock>) -> (Ports, Beside) {
     let beside = Beside::default();
     let tasks = Arc::clone(&beside.tasks);
     let ports = Ports {
         plans: Arc::default(),
+        bounds: BOUNDS,
         clock,
         entropy: Arc::new(Counting::default()),
         people: Arc::new(PeopleSettings {

@@ -11,12 +11,13 @@ use axum::{Extension, Router, http::HeaderValue, middleware::AddExtension};
 
 use futures::FutureExt as _;
 use js_sys::Promise;
+use quartz_api::Limits;
 use quartz_core::{
     Clock,
     directory::Spawn,
     store::{BoxFuture, Store, StoreError},
 };
-use quartz_http::{App, Host};
+use quartz_http::{App, Host, account_bounds};
 use quartz_service::{AccountId, Accounts, AtOnce, Entropy, Mail, Ports, peers::Peer};
 use send_wrapper::SendWrapper;
 use tower::Layer as _;
@@ -80,6 +81,7 @@ pub(crate) fn accounts(
 ) -> Result<Accounts, JsError> {
     let mail = settings.mail.clone();
     let ports = Ports {
+        bounds: account_bounds(&Limits::default()),
         clock: Arc::new(JsClock),
         entropy: Arc::new(JsEntropy),
         plans: Arc::default(),

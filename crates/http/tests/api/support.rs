@@ -18,7 +18,7 @@ use quartz_core::{
     directory::{Directory, Spawn},
     store::{BoxFuture, MemoryStore},
 };
-use quartz_http::{ApiState, Host, router};
+use quartz_http::{ApiState, Host, account_bounds, router};
 use quartz_service::{
     Accounts, AtOnce, Catalogue, Entropy, Letter, Mail, PeopleSettings, Ports, RootKey,
     SingleSignOn, peers::AllHere, person::PasswordCost,
@@ -201,6 +201,7 @@ impl Api {
         });
         let ports = Ports {
             plans: Arc::new(ArcSwap::new(setup.plans)),
+            bounds: account_bounds(&setup.limits),
             clock: clock.clone(),
             entropy: Arc::new(Counting::default()),
             people: Arc::new(setup.people),

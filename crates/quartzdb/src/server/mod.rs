@@ -124,6 +124,7 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<Running> {
         .transpose()?;
     let ports = Ports {
         plans: Arc::new(ArcSwap::from_pointee(config.plans.clone())),
+        bounds: quartz_http::account_bounds(&config.limits),
         clock: clock.clone(),
         entropy: Arc::new(host::SystemEntropy::new()?),
         people: Arc::new(PeopleSettings {

@@ -18,8 +18,6 @@ use crate::{
     token,
 };
 
-/// Keys an account has at most.
-const KEYS_MAX: usize = 1_000;
 /// Characters of a key that are kept to tell keys apart; they are of the checksum.
 const HINT_CHARS: usize = 4;
 
@@ -100,7 +98,7 @@ impl Account {
     ///
     /// # Errors
     /// [`Error::Escalation`] if it would do more than its maker, [`Error::NotFound`] if there is no such
-    /// role, [`Error::TooMany`] at 1,000 keys.
+    /// role, [`Error::TooMany`] at as many keys as there may be.
     pub async fn create_key(&self, by: &By, new: NewKey) -> Result<Issued> {
         self.issue(by, new, "key.create", "").await
     }
@@ -139,7 +137,15 @@ impl Account {
     ) -> Result<Issued> {
         let text = key_text::make(self.0.id, self.0.ports.random());
         let now = self.0.ports.clock.now_millis();
+        let most = self.0.ports.bounds.api_keys;
         self.change(by, |state| {
+            if state.keys.len() >= most {
+                return Err(Error::TooMany {
+                    what: "API keys",
+                    limit: "api_keys",
+                    most,
+                });
+            }
             let stored = decide(state, &by.grant, new, &text, now)?;
             let number = state.profile.next_key;
             let mut next = state.clone();
@@ -298,12 +304,6 @@ fn replaced(state: &State, number: u32, stored: StoredKey) -> (Batch, State) {
 
 /// The row of a new key, if its maker may make it. What the maker is limited to, the key is too.
 fn decide(state: &State, maker: &Grant, new: NewKey, text: &str, now: u64) -> Result<StoredKey> {
-    if state.keys.len() >= KEYS_MAX {
-        return Err(Error::TooMany {
-            what: "API keys",
-            most: KEYS_MAX,
-        });
-    }
     let inherited = |list: Vec<_>, of_maker: &[_]| match list.is_empty() {
         true => of_maker.to_vec(),
         false => list,

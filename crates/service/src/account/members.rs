@@ -19,10 +19,6 @@ use crate::{
     },
 };
 
-/// Members of an account at most.
-const MEMBERS_MAX: usize = 1_000;
-/// Invitations that are open at the same time.
-const INVITATIONS_MAX: usize = 100;
 /// How long an invitation is open.
 const INVITATION_MILLIS: u64 = 7 * 24 * 60 * 60 * 1000;
 
@@ -97,10 +93,11 @@ impl Account {
     ///
     /// # Errors
     /// [`Error::Escalation`] if the role can do more than the caller, [`Error::Conflict`] if it is a member
-    /// already, [`Error::TooMany`] at 100 open invitations.
+    /// already, [`Error::TooMany`] at as many open invitations as there may be.
     pub async fn invite(&self, by: &By, email: &Email, role: &str) -> Result<Invited> {
         let now = self.0.ports.clock.now_millis();
         let random = self.0.ports.random();
+        let most = self.0.ports.bounds.invitations;
         self.change(by, |state| {
             give(state, &by.grant, role)?;
             if state.member_of(email).is_some() {
@@ -115,10 +112,11 @@ impl Account {
                 }
                 stays
             });
-            if next.invitations.len() >= INVITATIONS_MAX {
+            if next.invitations.len() >= most {
                 return Err(Error::TooMany {
                     what: "open invitations",
-                    most: INVITATIONS_MAX,
+                    limit: "invitations",
+                    most,
                 });
             }
             let number = state.profile.next_key;
@@ -217,7 +215,7 @@ impl Account {
                     role: invitation.role.clone(),
                     since: now,
                 };
-                next.enrol(&mut batch, number, stored)?;
+                next.enrol(&mut batch, number, stored, self.0.ports.bounds.members)?;
             }
             let detail = format!("{email}, role {}", invitation.role);
             let target = format!("member:{number}");
@@ -306,7 +304,7 @@ impl Account {
                     role: role.to_owned(),
                     since: now,
                 };
-                next.enrol(&mut batch, number, stored)?;
+                next.enrol(&mut batch, number, stored, self.0.ports.bounds.members)?;
                 let detail = format!("{email}, role {role}, by single sign-on");
                 let target = format!("member:{number}");
                 return Ok(change(batch, next, "member.join", target, detail, ()));
@@ -372,11 +370,13 @@ impl State {
         batch: &mut Batch,
         number: u32,
         stored: StoredMember,
+        most: usize,
     ) -> Result<()> {
-        if self.members.len() >= MEMBERS_MAX {
+        if self.members.len() >= most {
             return Err(Error::TooMany {
                 what: "members",
-                most: MEMBERS_MAX,
+                limit: "members",
+                most,
             });
         }
         batch.put(member::key(number), rows::encode(&stored));

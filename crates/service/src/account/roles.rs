@@ -15,9 +15,6 @@ use crate::{
     },
 };
 
-/// Roles of its own that an account has at most.
-const ROLES_MAX: usize = 100;
-
 /// A role as it is shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoleEntry {
@@ -55,8 +52,9 @@ impl Account {
     ///
     /// # Errors
     /// [`Error::Escalation`] for a permission that the caller does not have, [`Error::Conflict`] for
-    /// the name of a built-in role, [`Error::TooMany`] at 100 roles.
+    /// the name of a built-in role, [`Error::TooMany`] at as many roles as there may be.
     pub async fn put_role(&self, by: &By, name: &str, wanted: StoredRole) -> Result<bool> {
+        let most = self.0.ports.bounds.roles;
         self.change(by, |state| {
             not_built_in(name)?;
             if let Some(permission) = wanted.permissions.beyond(by.grant.permissions) {
@@ -66,10 +64,11 @@ impl Account {
                 });
             }
             let is_new = !state.roles.contains_key(name);
-            if is_new && state.roles.len() >= ROLES_MAX {
+            if is_new && state.roles.len() >= most {
                 return Err(Error::TooMany {
                     what: "roles of its own",
-                    most: ROLES_MAX,
+                    limit: "roles",
+                    most,
                 });
             }
             let mut batch = Batch::default();

@@ -6,7 +6,8 @@ use crate::{
     Accounts, Admission, Credential, Gatekeeper, Knock, NewAccount, Permission, RootKey,
     roles::{DEVELOPER, READER},
     rows::{audit::Head, role::StoredRole},
-    testing, verify_chain,
+    testing::{self, BOUNDS},
+    verify_chain,
 };
 
 pub(super) struct World {
@@ -101,6 +102,50 @@ fn a_key_opens_until_it_is_revoked() {
     assert_eq!(world.admit(&issued.text).unwrap_err(), Denial::Unknown);
     let again = block_on(account.revoke_key(&owner, issued.key.number));
     assert!(matches!(again, Err(Error::NotFound { .. })));
+}
+
+/// How many there may be, and what is said to one more.
+fn most(add: impl FnMut(usize) -> Result<(), Error>) -> (usize, String) {
+    let mut added = (0..).map(add).enumerate();
+    added
+        .find_map(|(number, done)| done.err().map(|error| (number, error.to_string())))
+        .unwrap()
+}
+
+#[test]
+fn an_account_has_so_many_of_each() {
+    let world = World::new();
+    let (account, owner) = world.account();
+    let (keys, why) = most(|_| block_on(account.create_key(&owner, key("reader"))).map(drop));
+    // Beside that of the owner.
+    assert_eq!(keys + 1, BOUNDS.api_keys);
+    let said = format!(
+        "an account has at most {} API keys (the limit api_keys)",
+        BOUNDS.api_keys
+    );
+    assert_eq!(why, said);
+    let role = StoredRole {
+        permissions: READER.permissions,
+        description: String::new(),
+    };
+    let put = |name: &str| block_on(account.put_role(&owner, name, role.clone()));
+    let (roles, why) = most(|number| put(&format!("role{number}")).map(drop));
+    assert_eq!(roles, BOUNDS.roles);
+    assert!(why.contains("the limit roles"), "{why}");
+    put("role0").unwrap();
+    let email = |number: usize| Email::parse(&format!("ann{number}@example.com")).unwrap();
+    let invite = |number| block_on(account.invite(&owner, &email(number), "reader"));
+    let (members, why) = most(|number| {
+        let invited = invite(number)?;
+        let number_there = invited.invitation.number;
+        block_on(account.join(&owner, number_there, &invited.token, &email(number)))
+    });
+    assert_eq!(members, BOUNDS.members);
+    assert!(why.contains("the limit members"), "{why}");
+    // One is left that was not accepted.
+    let (invitations, why) = most(|number| invite(100 + number).map(drop));
+    assert_eq!(invitations + 1, BOUNDS.invitations);
+    assert!(why.contains("the limit invitations"), "{why}");
 }
 
 #[test]

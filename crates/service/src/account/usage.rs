@@ -166,7 +166,7 @@ impl Account {
     /// Adds up what was used, by hour or day and, if asked for, by namespace and key.
     ///
     /// # Errors
-    /// [`Error::TooMany`] above a million rows; when the store fails or holds damaged data.
+    /// [`Error::LongReport`] above a million rows; when the store fails or holds damaged data.
     pub async fn usage(&self, query: &UsageQuery) -> Result<Vec<UsageLine>> {
         let snapshot = self.0.store.snapshot().await?;
         let (start, end) = (hour_key(query.from_hour), hour_key(query.to_hour));
@@ -176,8 +176,7 @@ impl Account {
         while let Some(page) = cursor.next_page().await? {
             read += page.len();
             if read > REPORT_ROWS_MAX {
-                return Err(Error::TooMany {
-                    what: "rows of usage in one report; ask for a shorter time",
+                return Err(Error::LongReport {
                     most: REPORT_ROWS_MAX,
                 });
             }

@@ -12,7 +12,7 @@ use crate::{
         delivery::{self, Event, StoredDelivery},
         webhook::{self, Outbox, StoredWebhook},
     },
-    webhook::{KEPT_EVENTS, WEBHOOKS_MAX, next_attempt},
+    webhook::{KEPT_EVENTS, next_attempt},
 };
 
 /// Rows of ended deliveries that one commit removes.
@@ -143,15 +143,17 @@ impl Account {
     /// Makes a webhook.
     ///
     /// # Errors
-    /// [`Error::TooMany`] at 16 webhooks.
+    /// [`Error::TooMany`] at as many webhooks as there may be.
     pub async fn create_webhook(&self, by: &By, new: NewWebhook) -> Result<NewSecret> {
         let secret = self.0.ports.random();
         let now = self.0.ports.clock.now_millis();
+        let most = self.0.ports.bounds.webhooks;
         self.change(by, |state| {
-            if state.webhooks.len() >= WEBHOOKS_MAX {
+            if state.webhooks.len() >= most {
                 return Err(Error::TooMany {
                     what: "webhooks",
-                    most: WEBHOOKS_MAX,
+                    limit: "webhooks",
+                    most,
                 });
             }
             let stored = Arc::new(StoredWebhook {

@@ -17,8 +17,6 @@ pub use self::{
     signature::{secret_text, sign},
 };
 
-/// Webhooks of an account, at most.
-pub(crate) const WEBHOOKS_MAX: usize = 16;
 /// Milliseconds until a delivery is tried again after so many attempts; after the last one it is given
 /// up, a day and a half after the event.
 const PAUSES: [u64; 9] = [
