@@ -29,6 +29,7 @@ mod openapi;
 mod partition;
 mod placement;
 mod problem;
+mod refusal_page;
 mod router;
 mod state;
 

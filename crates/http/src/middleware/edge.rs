@@ -29,6 +29,7 @@ use crate::{
     auth::{self, Admitted, Caller, ClientAddress, Guest},
     names,
     problem::{Failure, Result, rate_headers},
+    refusal_page,
     state::{App, Host, Place, app},
 };
 
@@ -93,7 +94,7 @@ where
         let edge = Arc::clone(&self.edge);
         let app = match app(request.extensions()) {
             Ok(app) => app,
-            Err(failure) => return Box::pin(ready(Ok(rendered(&failure, "")))),
+            Err(failure) => return Box::pin(ready(Ok(rendered(&failure, "", false)))),
         };
         let started = app.host.monotonic_micros();
         let id = request_id(request.headers(), &*app.host);
@@ -110,6 +111,7 @@ where
         if let Some(traceparent) = traceparent(&request) {
             span.record("traceparent", traceparent);
         }
+        let for_people = refusal_page::is_for_people(route, request.headers());
         let has_deadline = route != Some(NO_DEADLINE);
         let rest = Rest::of(&mut request);
         let handling = match edge.admission(&app, &request, route) {
@@ -162,7 +164,7 @@ where
                 answer.await
             };
             drop(in_flight);
-            let response = finish(response, &id);
+            let response = finish(response, &id, for_people);
             let micros = app.host.monotonic_micros().saturating_sub(started);
             let route = edge.routes.of(matched.as_ref().map(MatchedPath::as_str));
             route.record(&method, response.status(), micros);
@@ -387,14 +389,14 @@ fn panic_message(panic: &(dyn Any + Send)) -> &str {
 }
 
 /// Writes the body of a problem and the request id.
-fn finish(response: Result<Response>, id: &HeaderValue) -> Response {
+fn finish(response: Result<Response>, id: &HeaderValue, for_people: bool) -> Response {
     let text = id.to_str().unwrap_or_default();
     let mut response = match response {
-        Err(failure) => rendered(&failure, text),
+        Err(failure) => rendered(&failure, text, for_people),
         Ok(mut response) => match response.extensions_mut().remove::<Failure>() {
             None => response,
             Some(failure) => {
-                let mut problem = rendered(&failure, text);
+                let mut problem = rendered(&failure, text, for_people);
                 // A 405 says which methods there are.
                 if let Some(allow) = response.headers_mut().remove(header::ALLOW) {
                     problem.headers_mut().insert(header::ALLOW, allow);
@@ -409,14 +411,18 @@ fn finish(response: Result<Response>, id: &HeaderValue) -> Response {
     response
 }
 
-fn rendered(failure: &Failure, id: &str) -> Response {
+fn rendered(failure: &Failure, id: &str, for_people: bool) -> Response {
     let (code, status) = (failure.code.as_str(), failure.code.status());
     if status >= 500 {
         tracing::error!(code, status, detail = %failure.detail, "a request failed");
     } else {
         tracing::debug!(code, status, "a request was refused");
     }
-    failure.render(id)
+    if for_people {
+        refusal_page::render(failure, id)
+    } else {
+        failure.render(id)
+    }
 }
 
 /// The W3C trace context of the request, if it is well formed.

@@ -173,6 +173,29 @@ fn what_does_not_hold_is_told_as_what_it_is() {
 }
 
 #[test]
+fn a_browser_is_shown_a_page_of_what_was_refused() {
+    let api = server("https://db.example");
+    let (kept, state) = begin(&api, "/");
+    let path = format!("/v1/auth/sso/callback?state={state}&error=access_denied");
+    let headers = [
+        ("cookie", kept.as_str()),
+        ("accept", "text/html,application/xhtml+xml,*/*;q=0.8"),
+        ("x-request-id", "seen-by-ann"),
+    ];
+    let answer = api.send_from(&headers, "GET", &path, "").expect(403);
+    assert_eq!(answer.header("content-type"), "text/html; charset=utf-8");
+    assert_eq!(answer.header("cache-control"), "no-store");
+    assert_eq!(answer.header("referrer-policy"), "no-referrer");
+    let page = String::from_utf8(answer.body.to_vec()).unwrap();
+    for told in ["sso_refused", "seen-by-ann", "href=\"/v1/auth/sso\""] {
+        assert!(page.contains(told), "{told}: {page}");
+    }
+    // What pages of ours call answers them as ever.
+    let other = api.send_from(&headers[1..], "GET", "/v1/auth/session", "");
+    assert_eq!(other.expect(401).code(), "api_key_missing");
+}
+
+#[test]
 fn without_tls_the_cookies_do_not_insist_on_it() {
     let api = server("http://127.0.0.1:6464");
     let (kept, state) = begin(&api, "/");

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Where a browser begins.
-pub(super) const PATH: &str = "/v1/auth/sso";
+pub(crate) const PATH: &str = "/v1/auth/sso";
 /// Where it ends if not said otherwise.
 const HOME: &str = "/docs";
 
@@ -91,7 +91,8 @@ pub(crate) async fn begin_sso(
 /// Come back from the identity provider
 ///
 /// With a code, which is traded for who has signed in. They become a member with the role of their groups,
-/// as at every login, and the session begins; the one that the browser had ends.
+/// as at every login, and the session begins; the one that the browser had ends. A refusal is a page with code
+/// and request id for who accepts `text/html`.
 #[utoipa::path(
     get,
     path = "/v1/auth/sso/callback",
