@@ -11,6 +11,7 @@ mod fsync;
 mod kv;
 mod process;
 mod record;
+mod results;
 mod server;
 mod upsert;
 mod vectors;
@@ -79,6 +80,9 @@ struct All {
     /// A Python with faiss-cpu and numpy
     #[arg(long)]
     python: PathBuf,
+    /// Where results are kept between runs
+    #[arg(long)]
+    cache: PathBuf,
     /// Where the record goes
     #[arg(long, default_value = "bench/record")]
     record: PathBuf,
@@ -89,9 +93,9 @@ struct All {
 
 fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
-        Command::All(args) => all(&args, &[kv::run, upsert::run, exact::run]),
-        Command::Kv(args) => all(&args, &[kv::run]),
-        Command::Exact(args) => all(&args, &[upsert::run, exact::run]),
+        Command::All(args) => all(&args, &["kv", "upsert", "exact"]),
+        Command::Kv(args) => all(&args, &["kv"]),
+        Command::Exact(args) => all(&args, &["upsert", "exact"]),
         Command::Vectors(args) => vectors::run(&args),
         Command::Ours(ours) => vectors::run_ours(&ours),
         Command::Edge(args) => edge::run(&args),
@@ -107,10 +111,23 @@ fn main() -> anyhow::Result<()> {
 
 type Measure = fn(&All, &mut record::Record) -> anyhow::Result<()>;
 
-fn all(args: &All, measures: &[Measure]) -> anyhow::Result<()> {
-    let mut record = record::Record::default();
-    for measure in measures {
-        measure(args, &mut record)?;
+/// What one record holds, in its order.
+const MEASURES: [(&str, Measure); 3] = [
+    ("kv", kv::run),
+    ("upsert", upsert::run),
+    ("exact", exact::run),
+];
+
+/// Measures what is wanted and writes the record, which also has what the same program measured before.
+fn all(args: &All, wanted: &[&str]) -> anyhow::Result<()> {
+    let results = results::Results::open(&args.cache, &args.quartz)?;
+    for (name, measure) in MEASURES {
+        if wanted.contains(&name) {
+            let mut found = record::Record::default();
+            measure(args, &mut found)?;
+            results.keep(name, &found)?;
+        }
     }
+    let record = results.record(MEASURES.map(|(name, _)| name))?;
     record.write(&args.record, "")
 }

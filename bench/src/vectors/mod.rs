@@ -10,14 +10,14 @@ mod rivals;
 mod set;
 mod stores;
 
-use std::{collections::HashMap, fs, mem, path::PathBuf, process::Command};
+use std::{collections::HashMap, mem, path::PathBuf, process::Command};
 
 pub(crate) use self::{
     curve::Curve,
     ours::{Ours, run as run_ours},
 };
 use self::{measures::Measure, ours::Speed, set::Set, stores::Variant};
-use crate::{command, record::Record};
+use crate::{command, record::Record, results::Results};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -61,8 +61,7 @@ impl Args {
 /// Measures everything that was asked for and writes the record, which also has what the same program
 /// measured before.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
-    let results = stores::home(args)?.join("results");
-    fs::create_dir_all(&results)?;
+    let results = Results::open(&args.cache, &args.quartz)?;
     stores::forget_others(args)?;
     let mut bench = Bench {
         args,
@@ -73,21 +72,16 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     for measure in Measure::ALL {
         if args.only.is_empty() || args.only.contains(&measure) {
             measure.run(&mut bench)?;
-            let part = serde_json::to_string(&mem::take(&mut bench.record))?;
+            let found = mem::take(&mut bench.record);
             if !args.quick {
-                fs::write(results.join(format!("{measure:?}.json")), part)?;
+                results.keep(&format!("{measure:?}"), &found)?;
             }
         }
     }
     if args.quick {
         return Ok(());
     }
-    let mut record = Record::default();
-    for measure in Measure::ALL {
-        if let Ok(part) = fs::read_to_string(results.join(format!("{measure:?}.json"))) {
-            record.append(serde_json::from_str(&part)?);
-        }
-    }
+    let mut record = results.record(Measure::ALL.map(|measure| format!("{measure:?}")))?;
     for line in rivals::versions(args)? {
         record.note(&line);
     }

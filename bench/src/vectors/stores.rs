@@ -1,18 +1,13 @@
 //! Our stores, filled once for each program that measures them.
 
-use std::{
-    fs,
-    hash::{DefaultHasher, Hash, Hasher},
-    path::PathBuf,
-    process::Command,
-};
+use std::{fs, path::PathBuf, process::Command};
 
 use super::{
     Args,
     ours::{Loaded, Order},
     set::Set,
 };
-use crate::command;
+use crate::{command, results::program};
 
 /// What a store holds of its set.
 #[derive(Clone, Copy, Debug)]
@@ -89,13 +84,7 @@ pub(crate) fn forget_others(args: &Args) -> anyhow::Result<()> {
 
 /// Where the stores of this program and of the server in use are.
 pub(crate) fn home(args: &Args) -> anyhow::Result<PathBuf> {
-    let mut hasher = DefaultHasher::new();
-    fs::read(std::env::current_exe()?)?.hash(&mut hasher);
-    fs::read(&args.quartz)?.hash(&mut hasher);
-    let home = args
-        .cache
-        .join("stores")
-        .join(format!("{:016x}", hasher.finish()));
+    let home = args.cache.join("stores").join(program(&args.quartz)?);
     fs::create_dir_all(&home)?;
     Ok(home)
 }

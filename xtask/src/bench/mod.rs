@@ -86,6 +86,8 @@ fn run_simple(name: &str, data: &std::path::Path, seconds: u32) -> Result<()> {
         measurer(name)?
             .args(["--seconds", &seconds.to_string(), "--data"])
             .arg(data)
+            .arg("--cache")
+            .arg(cache::dir().join("bench"))
             .arg("--python")
             .arg(python),
     )
