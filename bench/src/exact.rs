@@ -23,7 +23,7 @@ use crate::{All, command, command::median, data::Matrix, process, record::Record
 const QUERIES: usize = 300;
 const ROUNDS: usize = 3;
 
-struct SystemClock;
+pub(crate) struct SystemClock;
 
 impl Clock for SystemClock {
     fn now_millis(&self) -> u64 {
@@ -151,7 +151,7 @@ pub(crate) fn process(store: &Path, data: &Path, queries: usize) -> anyhow::Resu
     println!(
         "{} {}",
         queries.len() as f64 / started.elapsed().as_secs_f64(),
-        process::resident_bytes()?
+        process::resident_bytes("self")?
     );
     Ok(())
 }

@@ -12,6 +12,7 @@ use crate::{
     fsync,
     record::Record,
     server::{self, Process, Server},
+    wrk,
 };
 
 const VALUE_BYTES: usize = 1024;
@@ -38,14 +39,16 @@ pub(crate) fn run(args: &All, record: &mut Record) -> anyhow::Result<()> {
 
     let (mut writes, mut syncs, mut sets) = (vec![], vec![], vec![]);
     let (mut reads, mut bare, mut bare_writes) = (vec![], vec![], vec![]);
-    wrk(&quartz.url, &put, args.seconds)?; // Fills the keys.
+    let wrk = |url: &str, script: &Path| wrk::rate(url, script, CONNECTIONS, args.seconds);
+    // Steps of 7,919 visit every key, so the writes that come first set all that are read.
+    wrk(&quartz.url, &put)?;
     for _ in 0..ROUNDS {
         syncs.push(fsync::rate(temporary.path(), Duration::from_secs(2))?);
-        writes.push(wrk(&quartz.url, &put, args.seconds)?);
+        writes.push(wrk(&quartz.url, &put)?);
         sets.push(redis.set_rate()?);
-        reads.push(wrk(&quartz.url, &get, args.seconds)?);
-        bare.push(wrk(&baseline, &get, args.seconds)?);
-        bare_writes.push(wrk(&baseline, &put, args.seconds)?);
+        reads.push(wrk(&quartz.url, &get)?);
+        bare.push(wrk(&baseline, &get)?);
+        bare_writes.push(wrk(&baseline, &put)?);
     }
     let (writes, reads) = (median(writes), median(reads));
     let (syncs, sets) = (median(syncs), median(sets));
@@ -109,30 +112,8 @@ fn wrk_script(method: &str, api_key: &str) -> String {
     format!(
         "wrk.method = \"{method}\"\nwrk.headers[\"Authorization\"] = \"Bearer {api_key}\"\n{body}\
          count = 0\nrequest = function()\n  count = (count + 7919) % {KEYS}\n  return wrk.format(nil, \
-         \"/v1/namespaces/bench/kv/key\" .. count)\nend\n\
-         done = function(summary)\n  if summary.errors.status > 0 then print(\"failed: \" .. \
-         summary.errors.status) end\nend\n"
+         \"/v1/namespaces/bench/kv/key\" .. count)\nend\n"
     )
-}
-
-/// Requests a second.
-fn wrk(url: &str, script: &Path, seconds: u32) -> anyhow::Result<f64> {
-    let text = command::output(
-        Command::new("wrk")
-            .args(["--threads", "1", "--connections", &CONNECTIONS.to_string()])
-            .args(["--duration", &format!("{seconds}s"), "--script"])
-            .arg(script)
-            .arg(url),
-    )?;
-    // Steps of 7,919 visit every key, so the writes that come first set all that are read.
-    anyhow::ensure!(!text.contains("failed:"), "requests failed:\n{text}");
-    let rate = text
-        .lines()
-        .find_map(|line| line.trim().strip_prefix("Requests/sec:"));
-    Ok(rate
-        .with_context(|| format!("no rate in:\n{text}"))?
-        .trim()
-        .parse()?)
 }
 
 struct Redis {

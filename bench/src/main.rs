@@ -3,7 +3,9 @@
 //! `cargo xtask bench` installs the rivals, builds everything in release and calls this program, which
 //! prints the ratios and writes them to `bench/record/`.
 
+mod accounts;
 mod command;
+mod connection;
 mod data;
 mod edge;
 mod exact;
@@ -15,6 +17,7 @@ mod results;
 mod server;
 mod upsert;
 mod vectors;
+mod wrk;
 
 use std::path::PathBuf;
 
@@ -46,6 +49,11 @@ enum Command {
     Ours(vectors::Ours),
     /// The Worker on workerd, beside one written by hand and the native server
     Edge(edge::Args),
+    /// Many accounts on one server
+    Accounts(accounts::Args),
+    /// Serves a store with its keys checked, and with the checks made beforehand
+    #[command(hide = true)]
+    KeyCheckServed(accounts::Served),
     /// One measurement of exact search in a process of its own, for its memory
     #[command(hide = true)]
     ExactProcess {
@@ -99,6 +107,8 @@ fn main() -> anyhow::Result<()> {
         Command::Vectors(args) => vectors::run(&args),
         Command::Ours(ours) => vectors::run_ours(&ours),
         Command::Edge(args) => edge::run(&args),
+        Command::Accounts(args) => accounts::run(&args),
+        Command::KeyCheckServed(served) => accounts::serve(&served),
         Command::ExactProcess {
             store,
             data,

@@ -2,9 +2,9 @@ use std::fs;
 
 use anyhow::Context;
 
-/// Bytes of this process that are in memory.
-pub(crate) fn resident_bytes() -> anyhow::Result<u64> {
-    let status = fs::read_to_string("/proc/self/status")?;
+/// Bytes of a process that are in memory; `self` is this one.
+pub(crate) fn resident_bytes(process: &str) -> anyhow::Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
     let line = status
         .lines()
         .find_map(|line| line.strip_prefix("VmRSS:"))

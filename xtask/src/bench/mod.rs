@@ -41,6 +41,8 @@ enum Which {
     Exact,
     /// The Worker on workerd, beside one written by hand and the native server
     Edge,
+    /// 10,000 accounts on one server: memory, key checks, revocation, neighbours
+    Accounts,
     /// Approximate search; an hour or more the first time, as graphs over a million vectors are built
     Vectors(vectors::Args),
 }
@@ -49,17 +51,18 @@ const REQUIREMENTS: &str = "faiss-cpu==1.15.1\nnumpy==2.4.6\n";
 
 /// Installs the rivals, builds everything in release, measures, and writes a record.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    let data = args.data.found()?;
-    let simple = |name| run_simple(name, &data, args.seconds);
+    let data = || args.data.found();
+    let simple = |name| run_simple(name, &data()?, args.seconds);
     match &args.which {
         None => simple("all"),
         Some(Which::Kv) => simple("kv"),
         Some(Which::Exact) => simple("exact"),
-        Some(Which::Edge) => edge::bench(&data, args.seconds),
-        Some(Which::Vectors(chosen)) => vectors::run(chosen, &data),
+        Some(Which::Accounts) => run_accounts(args.seconds),
+        Some(Which::Edge) => edge::bench(&data()?, args.seconds),
+        Some(Which::Vectors(chosen)) => vectors::run(chosen, &data()?),
         Some(Which::All) => {
             simple("all")?;
-            vectors::run(&vectors::Args::default(), &data)
+            vectors::run(&vectors::Args::default(), &data()?)
         }
     }
 }
@@ -91,6 +94,11 @@ fn run_simple(name: &str, data: &std::path::Path, seconds: u32) -> Result<()> {
             .arg("--python")
             .arg(python),
     )
+}
+
+fn run_accounts(seconds: u32) -> Result<()> {
+    need("wrk", &["wrk"])?;
+    process::run(measurer("accounts")?.args(["--seconds", &seconds.to_string()]))
 }
 
 /// The program that measures, with the server it measures; both built in release.

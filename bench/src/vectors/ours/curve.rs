@@ -112,7 +112,7 @@ fn measure(opened: &Opened, set: &Path, args: &Queries) -> anyhow::Result<Speed>
         clusters,
         dimension: vectors.dimension,
         cached_bytes: opened.cache.stats().bytes,
-        resident_bytes: process::resident_bytes()?,
+        resident_bytes: process::resident_bytes("self")?,
     })
 }
 

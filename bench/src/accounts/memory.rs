@@ -1,0 +1,120 @@
+use std::{fs, path::Path, time::Duration};
+
+use hyper::Method;
+
+use super::{ACCOUNTS, Args, Population};
+use crate::{connection::Connection, record::Record, server::Server};
+
+const BAR: f64 = 4096.0;
+/// Memory that stays within this, for as long as any of the server's own rounds takes, has settled.
+const SETTLED_BYTES: u64 = 128 << 10;
+const SETTLED_SECONDS: u32 = 8;
+const SECONDS_MAX: u32 = 90;
+const FILLER_BYTES: usize = 1 << 20;
+const FILLERS_MAX: usize = 500;
+/// What may be left in the write buffers.
+const BUFFERED_BYTES: u64 = 8 << 20;
+
+/// What a server takes that has started on a store and settled, and when every account was touched and
+/// it has settled again.
+struct Resident {
+    started: u64,
+    touched: u64,
+}
+
+/// Fills the store in two halves. The second half is what accounts take; the first has what is there
+/// once, however many they are, as well.
+pub(super) async fn run(
+    args: &Args,
+    data: &Path,
+    record: &mut Record,
+) -> anyhow::Result<Population> {
+    let mut population = Population::default();
+    let mut sizes = Vec::new();
+    for accounts in [0, ACCOUNTS / 2, ACCOUNTS] {
+        let server = Server::start(&args.quartz, data)?;
+        population.grow_to(accounts, &server).await?;
+        press_out(&server, data).await?;
+        server.stop()?;
+        let server = Server::start_lean(&args.quartz, data)?;
+        let started = settled(&server).await?;
+        population.touch(&server).await?;
+        let touched = settled(&server).await?;
+        server.stop()?;
+        println!("{accounts} accounts: {started} bytes at the start, {touched} bytes touched");
+        sizes.push(Resident { started, touched });
+    }
+    let [empty, half, full] = &sizes[..] else {
+        anyhow::bail!("there are three sizes");
+    };
+    let each =
+        |more: u64, less: u64, accounts: usize| more.saturating_sub(less) as f64 / accounts as f64;
+    let mut row = |what: &str, bytes: f64| {
+        let what = format!("memory of an idle account, {what}");
+        record.add_bar(&what, bytes, "bytes", "< 4 KiB", bytes < BAR);
+    };
+    row(
+        "after a start, 10,000 beside none",
+        each(full.started, empty.started, ACCOUNTS),
+    );
+    row(
+        "each touched once, 10,000 beside none",
+        each(full.touched, empty.touched, ACCOUNTS),
+    );
+    row(
+        "each touched once, 10,000 beside 5,000",
+        each(full.touched, half.touched, ACCOUNTS / 2),
+    );
+    record.note(
+        "Memory is the growth of the server's resident memory, divided by accounts: the account with its key, its \
+         namespace with one record of 100 bytes (the server keeps 4,096 namespaces open that nobody uses), and \
+         what allocator and storage need for them. What has a budget of its own is kept small and alike on both \
+         sides: --store-cache 1MiB, and write buffers that other records have been through. \
+         MIMALLOC_ALLOW_THP=0.",
+    );
+    Ok(population)
+}
+
+/// Writes other records until those of the accounts have left the write buffers for the disk: buffers have
+/// a budget of their own, whatever is in them, and are read again at a start.
+async fn press_out(server: &Server, data: &Path) -> anyhow::Result<()> {
+    let journal = data.join("store/journal");
+    let mut connection = Connection::open(&server.url).await?;
+    let (path, key) = ("/v1/namespaces/filler/kv/record", &server.api_key);
+    let mut before = 0;
+    for _ in 0..FILLERS_MAX {
+        connection
+            .done(Method::PUT, path, key, vec![b'x'; FILLER_BYTES])
+            .await?;
+        // Time to write a buffer out, after which its part of the journal goes.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let mut bytes = 0;
+        for entry in fs::read_dir(&journal)? {
+            // It may have gone meanwhile.
+            bytes += entry?.metadata().map_or(0, |part| part.len());
+        }
+        if bytes < before && bytes < BUFFERED_BYTES {
+            return Ok(());
+        }
+        before = bytes;
+    }
+    anyhow::bail!("the write buffers are not written out")
+}
+
+/// Resident memory, when nothing moves any more.
+async fn settled(server: &Server) -> anyhow::Result<u64> {
+    let (mut lowest, mut highest, mut quiet) = (u64::MAX, 0, 0);
+    for _ in 0..SECONDS_MAX {
+        let bytes = server.resident_bytes()?;
+        (lowest, highest) = (lowest.min(bytes), highest.max(bytes));
+        quiet += 1;
+        if highest - lowest > SETTLED_BYTES {
+            (lowest, highest, quiet) = (bytes, bytes, 0);
+        }
+        if quiet > SETTLED_SECONDS {
+            return Ok(bytes);
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    anyhow::bail!("the server's memory does not settle")
+}
