@@ -42,7 +42,7 @@ pub struct Accounts(Arc<Shared>);
 
 struct Shared {
     store: Arc<dyn Store>,
-    ports: Ports,
+    ports: Arc<Ports>,
     root: RootKey,
     root_grant: Arc<Grant>,
     open: RwLock<HashMap<AccountId, Account>>,
@@ -138,7 +138,7 @@ impl Accounts {
             turnstile: Turnstile::new(),
             sso_attempts: SsoAttempts::new(ports.random()),
             store,
-            ports,
+            ports: Arc::new(ports),
             root,
             root_grant,
             open: RwLock::default(),

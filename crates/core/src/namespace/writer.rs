@@ -69,22 +69,29 @@ impl Writer {
     /// Takes writes until the last handle is dropped or the namespace is closed.
     pub async fn run(mut self) {
         while let Some(first) = self.waiting.next().await {
-            if self.uncertain
-                && let Err(error) = self.reload().await
-                && let Pending::Write(_, reply) = first
-            {
-                let _ = reply.send(Err(error));
-                continue;
-            }
-            let mut decided = self.decided_on(self.shared.state.load_full());
-            decided.take(first, &*self.shared.clock).await;
-            while !decided.is_full()
-                && let Ok(pending) = self.waiting.try_recv()
-            {
-                decided.take(pending, &*self.shared.clock).await;
-            }
-            self.commit_all(decided).await;
+            // A future of its own, as it is large: most namespaces wait for something to write, and
+            // keep no room for that.
+            Box::pin(self.write(first)).await;
         }
+    }
+
+    /// Decides and commits a write and all that wait with it.
+    async fn write(&mut self, first: Pending) {
+        if self.uncertain
+            && let Err(error) = self.reload().await
+            && let Pending::Write(_, reply) = first
+        {
+            let _ = reply.send(Err(error));
+            return;
+        }
+        let mut decided = self.decided_on(self.shared.state.load_full());
+        decided.take(first, &*self.shared.clock).await;
+        while !decided.is_full()
+            && let Ok(pending) = self.waiting.try_recv()
+        {
+            decided.take(pending, &*self.shared.clock).await;
+        }
+        self.commit_all(decided).await;
     }
 
     fn decided_on(&self, base: Arc<State>) -> Decided {

@@ -53,7 +53,7 @@ pub struct Account(Arc<Shared>);
 struct Shared {
     id: AccountId,
     store: Arc<dyn Store>,
-    ports: Ports,
+    ports: Arc<Ports>,
     state: ArcSwap<State>,
     /// Held while a change is decided and committed.
     writer: Mutex<()>,
@@ -99,7 +99,7 @@ impl Account {
     pub async fn open(
         id: AccountId,
         store: Arc<dyn Store>,
-        ports: Ports,
+        ports: Arc<Ports>,
     ) -> Result<Option<Self>, StoreError> {
         let plans = ports.plans.load_full();
         let Some(state) = State::load(id, &*store, &plans, None).await? else {
@@ -124,7 +124,7 @@ impl Account {
     pub(crate) async fn create(
         id: AccountId,
         store: Arc<dyn Store>,
-        ports: Ports,
+        ports: Arc<Ports>,
         new: &Founding<'_>,
         by: Entry,
     ) -> Result<(), StoreError> {

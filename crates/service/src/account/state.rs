@@ -50,10 +50,10 @@ pub(crate) struct State {
     pub(crate) head: Head,
     /// The plan, as the catalogue had it when the state was read.
     pub(crate) plan: Plan,
-    /// What was used, by month.
-    pub(crate) months: BTreeMap<u32, Usage>,
-    /// What the namespaces hold.
-    pub(crate) stocks: BTreeMap<Box<str>, Stock>,
+    /// What was used, ascending by month.
+    pub(crate) months: Vec<(u32, Usage)>,
+    /// What the namespaces hold, ascending by name.
+    pub(crate) stocks: Vec<(Box<str>, Stock)>,
     /// Where events are sent, ascending by number.
     pub(crate) webhooks: Vec<(u32, Arc<StoredWebhook>)>,
     pub(crate) outbox: Outbox,
@@ -121,13 +121,13 @@ impl State {
     pub(crate) fn balance(&self, now: u64) -> Balance {
         let month = month_of(now);
         let mut stock = Stock::default();
-        for one in self.stocks.values() {
+        for (_, one) in &self.stocks {
             stock.bytes += one.bytes;
             stock.vectors += one.vectors;
         }
         Balance {
             month,
-            used: self.months.get(&month).copied().unwrap_or_default(),
+            used: usage::of(&self.months, &month).copied().unwrap_or_default(),
             stock,
         }
     }

@@ -1,6 +1,6 @@
 //! What the account has used: taken over from namespaces, summed by month, held against the plan.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{borrow::Borrow, collections::BTreeMap, sync::Arc};
 
 use quartz_core::{
     namespace::Metered,
@@ -104,9 +104,9 @@ impl Account {
                 bytes: metered.bytes,
                 vectors: metered.vectors,
             };
-            if next.stocks.get(*namespace) != Some(&stock) {
+            if of(&next.stocks, *namespace) != Some(&stock) {
                 batch.put(stock_key(namespace), rows::encode(&stock));
-                next.stocks.insert((*namespace).into(), stock);
+                put(&mut next.stocks, (*namespace).into(), stock);
             }
         }
         for (month, new) in months {
@@ -114,7 +114,7 @@ impl Account {
             let mut sum = stored(&*snapshot, &key).await?;
             sum.add(new);
             batch.put(key, rows::encode(&StoredUsage::from(sum)));
-            next.months.insert(month, sum);
+            put(&mut next.months, month, sum);
         }
         next.notice(&mut batch, shared.ports.clock.now_millis());
         self.publish(batch, next, Durability::Disk).await
@@ -130,7 +130,7 @@ impl Account {
         self.reload().await?;
         let mut next = State::clone(&shared.state.load());
         let mut batch = Batch::default();
-        next.stocks.retain(|name, _| {
+        next.stocks.retain(|(name, _)| {
             let stays = whole(name) != namespace;
             if !stays {
                 batch.delete(stock_key(name));
@@ -282,25 +282,39 @@ async fn stored(snapshot: &dyn Snapshot, key: &[u8]) -> Result<Usage, StoreError
     }
 }
 
-/// What the namespaces hold, by name.
-pub(super) async fn stocks(
-    snapshot: &dyn Snapshot,
-) -> Result<BTreeMap<Box<str>, Stock>, StoreError> {
-    let rows = rows::all(snapshot, Kind::Stock).await?;
-    let named = rows.into_iter().map(|(name, stock)| {
-        (
-            String::from_utf8_lossy(&name).into_owned().into_boxed_str(),
-            stock,
-        )
-    });
-    Ok(named.collect())
+/// What the namespaces hold, ascending by name.
+pub(super) async fn stocks(snapshot: &dyn Snapshot) -> Result<Vec<(Box<str>, Stock)>, StoreError> {
+    let stored = rows::all(snapshot, Kind::Stock).await?;
+    let mut stocks = Vec::with_capacity(stored.len());
+    for (name, stock) in stored {
+        stocks.push((String::from_utf8_lossy(&name).into(), stock));
+    }
+    Ok(stocks)
 }
 
-/// What was used, by month.
-pub(super) async fn months(snapshot: &dyn Snapshot) -> Result<BTreeMap<u32, Usage>, StoreError> {
-    let mut months = BTreeMap::new();
-    for (key, used) in rows::all::<StoredUsage>(snapshot, Kind::Month).await? {
-        months.insert(u32::from_be_bytes(rows::number(&key)?), used.into());
+/// What was used, ascending by month.
+pub(super) async fn months(snapshot: &dyn Snapshot) -> Result<Vec<(u32, Usage)>, StoreError> {
+    let stored = rows::all::<StoredUsage>(snapshot, Kind::Month).await?;
+    let mut months = Vec::with_capacity(stored.len());
+    for (key, used) in stored {
+        months.push((u32::from_be_bytes(rows::number(&key)?), Usage::from(used)));
     }
     Ok(months)
+}
+
+/// What an ascending list has for a key.
+pub(super) fn of<'a, K: Borrow<Q>, Q: Ord + ?Sized, V>(
+    list: &'a [(K, V)],
+    key: &Q,
+) -> Option<&'a V> {
+    let found = list.binary_search_by(|(other, _)| other.borrow().cmp(key));
+    found.ok().map(|at| &list[at].1)
+}
+
+/// Enters a value into an ascending list.
+fn put<K: Ord, V>(list: &mut Vec<(K, V)>, key: K, value: V) {
+    match list.binary_search_by(|(other, _)| other.cmp(&key)) {
+        Ok(at) => list[at].1 = value,
+        Err(at) => list.insert(at, (key, value)),
+    }
 }
