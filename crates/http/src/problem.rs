@@ -38,6 +38,8 @@ pub(crate) struct Failure {
     pub(crate) allowance: Option<(&'static str, Allowance)>,
     /// How long to wait, where no rate says it.
     pub(crate) wait_micros: u64,
+    /// How long the answer is held back.
+    pub(crate) held_micros: u32,
 }
 
 impl Failure {
@@ -49,6 +51,7 @@ impl Failure {
             version: None,
             allowance: None,
             wait_micros: 0,
+            held_micros: 0,
         }
     }
 
@@ -262,6 +265,7 @@ pub(crate) fn from_core(error: Error, place: Place) -> Failure {
         version: None,
         allowance: None,
         wait_micros: 0,
+        held_micros: 0,
     }
 }
 

@@ -34,6 +34,11 @@ pub trait Host: Send + Sync + 'static {
         None
     }
 
+    /// Resolves after so many microseconds; `None`: this host does not wait, as it has nobody to spare.
+    fn pause(&self, _micros: u64) -> Option<BoxFuture<'static, ()>> {
+        None
+    }
+
     /// Whether requests should be sent here; `Err` says why not.
     fn ready(&self) -> BoxFuture<'_, Result<(), String>> {
         Box::pin(std::future::ready(Ok(())))

@@ -4,7 +4,7 @@ use arc_swap::ArcSwapOption;
 
 use crate::{
     Denial,
-    throttle::{Allowance, Bucket, Crowd, InCrowd, Rate},
+    throttle::{Allowance, Bucket, Crowd, InCrowd, Pace, Rate},
 };
 
 /// What the requests of an account share in a process: how many there are, how fast they come, and what
@@ -14,6 +14,7 @@ pub struct Tenant {
     terms: ArcSwapOption<Terms>,
     bucket: Bucket,
     crowd: Crowd,
+    pace: Pace,
 }
 
 /// What a plan says about requests.
@@ -79,6 +80,12 @@ impl Tenant {
     #[must_use]
     pub fn terms(&self) -> Option<Terms> {
         self.terms.load().as_deref().copied()
+    }
+
+    /// How many microseconds the answer to a request that came too fast at `now_micros` is held back.
+    #[must_use]
+    pub fn refusal_wait(&self, now_micros: u64) -> u32 {
+        self.pace.wait(now_micros)
     }
 
     /// Lets a request in at `now_micros`, a time that never goes back; `month` says the

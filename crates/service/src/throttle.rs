@@ -73,6 +73,37 @@ impl Bucket {
     }
 }
 
+/// When refusals are answered. Who comes again at once after each one would otherwise make the server do
+/// nothing but refuse, at the cost of its neighbours.
+#[derive(Debug, Default)]
+pub struct Pace(AtomicU64);
+
+impl Pace {
+    /// Microseconds between two answers once those of the burst are given.
+    const STEP: u64 = 5_000;
+    /// Answers that are given at once. Who has made a few requests too many does not notice anything.
+    const BURST: u64 = 50;
+    /// The longest wait, microseconds. So many connections as wait then are answered one by one each second.
+    const LONGEST: u64 = 1_000_000;
+
+    /// How many microseconds the refusal of a request at `now` is to wait.
+    pub fn wait(&self, now: u64) -> u32 {
+        let free = Self::STEP * Self::BURST;
+        let next = |full_at: u64| {
+            let next = full_at.max(now) + Self::STEP;
+            // Nobody waits longer, so there is no need to remember more.
+            next.min(now + free + Self::LONGEST)
+        };
+        let update = |full_at| Some(next(full_at));
+        let before = self
+            .0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, update);
+        let (Ok(before) | Err(before)) = before;
+        // At most a second.
+        next(before).saturating_sub(now + free) as u32
+    }
+}
+
 /// A rate of one's own: as many at once as in a second. Clones share the bucket.
 #[derive(Clone, Debug)]
 pub struct OwnRate {
@@ -169,6 +200,21 @@ mod tests {
         assert!(crowd.join(2).is_none());
         drop((second, third));
         assert!(crowd.join(1).is_some());
+    }
+
+    #[test]
+    fn refusals_are_paced() {
+        let pace = Pace::default();
+        let waits: Vec<_> = (0..52).map(|_| pace.wait(7)).collect();
+        assert!(waits[..50].iter().all(|&wait| wait == 0));
+        assert_eq!(waits[50..], [5_000, 10_000]);
+        // Time goes on, and who waits for an answer before asking again is answered as quickly.
+        assert_eq!(pace.wait(10_007), 5_000);
+        for _ in 0..1_000 {
+            assert!(pace.wait(10_007) <= 1_000_000);
+        }
+        assert_eq!(pace.wait(10_007), 1_000_000);
+        assert_eq!(pace.wait(2_000_000), 0);
     }
 
     proptest! {

@@ -146,7 +146,14 @@ where
                 };
                 let mut response = match handler {
                     Ok(handler) => unpanicked(handler).await,
-                    Err(failure) => Err(failure),
+                    Err(failure) => {
+                        if failure.held_micros > 0
+                            && let Some(pause) = app.host.pause(failure.held_micros.into())
+                        {
+                            pause.await;
+                        }
+                        Err(failure)
+                    }
                 };
                 if let Some(inside) = inside {
                     inside.leave(&app, (&method, route_of(&matched)), &mut response);
@@ -297,7 +304,19 @@ impl Edge {
         }
         let work = work(request.method(), route);
         let turn = grant.enter(work, started, || app.accounts.month());
-        let turn = turn.map_err(auth::refused)?;
+        let turn = turn.map_err(|denial| {
+            let too_fast = matches!(
+                denial,
+                Denial::Rate(_) | Denial::KeyRate(_) | Denial::Crowded(_)
+            );
+            Failure {
+                held_micros: match too_fast {
+                    true => grant.tenant().refusal_wait(started),
+                    false => 0,
+                },
+                ..auth::refused(denial)
+            }
+        })?;
         let address = address(request);
         let caller = Caller {
             grant,

@@ -100,6 +100,7 @@ pub(super) fn failure(headers: &HeaderMap, body: &Bytes) -> Failure {
         path: problem.path,
         allowance: None,
         wait_micros: 0,
+        held_micros: 0,
         version,
     }
 }

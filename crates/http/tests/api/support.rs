@@ -36,6 +36,8 @@ pub(crate) struct TestHost {
     pub(crate) late: bool,
     /// Why it is not ready.
     pub(crate) not_ready: Option<String>,
+    /// How long answers would have been held back, microseconds.
+    pub(crate) pauses: Arc<Mutex<Vec<u64>>>,
 }
 
 impl Host for TestHost {
@@ -50,6 +52,11 @@ impl Host for TestHost {
     fn deadline(&self) -> Option<BoxFuture<'static, ()>> {
         let late: BoxFuture<'static, ()> = Box::pin(std::future::ready(()));
         self.late.then_some(late)
+    }
+
+    fn pause(&self, micros: u64) -> Option<BoxFuture<'static, ()>> {
+        self.pauses.lock().unwrap().push(micros);
+        Some(Box::pin(std::future::ready(())))
     }
 
     fn ready(&self) -> BoxFuture<'_, Result<(), String>> {

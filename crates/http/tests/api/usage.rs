@@ -7,11 +7,15 @@ use serde_json::{Value, json};
 
 use crate::{
     accounts::{Tenant, call},
-    support::{Answer, Api, Setup},
+    support::{Answer, Api, Setup, TestHost},
 };
 
 /// An API with one plan for new accounts.
 fn with_plan(plan: Plan) -> Api {
+    with_plan_on(plan, TestHost::default())
+}
+
+fn with_plan_on(plan: Plan, host: TestHost) -> Api {
     let mut plans = BTreeMap::from([("tested".to_owned(), plan)]);
     plans.insert(Catalogue::SELF_HOSTED.into(), Plan::default());
     let catalogue = Catalogue {
@@ -21,6 +25,7 @@ fn with_plan(plan: Plan) -> Api {
     catalogue.check().unwrap();
     Api::with(Setup {
         plans: Arc::new(catalogue),
+        host,
         ..Setup::default()
     })
 }
@@ -174,6 +179,29 @@ fn a_rate_is_told_and_held() {
         .expect(200);
     let own = api.get("/v1/whoami").expect(200);
     assert!(!own.headers.contains_key("ratelimit"));
+}
+
+#[test]
+fn who_asks_again_and_again_waits_for_the_refusal() {
+    let host = TestHost::default();
+    let pauses = Arc::clone(&host.pauses);
+    let plan = Plan {
+        requests_per_second: Some(1),
+        burst: Some(1),
+        ..Plan::default()
+    };
+    let api = with_plan_on(plan, host);
+    let loud = Tenant::of(&api, "Loud");
+    let whoami = |tenant: &Tenant| tenant.call("GET", "/v1/whoami", &Value::Null);
+    whoami(&loud).expect(200);
+    for _ in 0..52 {
+        whoami(&loud).expect(429);
+    }
+    // The first ones are answered at once, another account's as well.
+    let quiet = Tenant::of(&api, "Quiet");
+    whoami(&quiet).expect(200);
+    whoami(&quiet).expect(429);
+    assert_eq!(*pauses.lock().unwrap(), [5_000, 10_000]);
 }
 
 #[test]

@@ -117,6 +117,10 @@ impl Host for NativeHost {
         Some(Box::pin(tokio::time::sleep(self.timeout)))
     }
 
+    fn pause(&self, micros: u64) -> Option<BoxFuture<'static, ()>> {
+        Some(Box::pin(tokio::time::sleep(Duration::from_micros(micros))))
+    }
+
     fn ready(&self) -> BoxFuture<'_, Result<(), String>> {
         Box::pin(async {
             if *self.stopping.borrow() {
