@@ -251,7 +251,7 @@ fn secret(issued: &WebhookSecret, json: bool) -> anyhow::Result<()> {
     if let Some(until) = issued.former_until {
         let until = format::moment(Some(until));
         output::line(format_args!(
-            "         the one before signs too, until {until}"
+            "         the one before signs too and ends {until}"
         ))?;
     }
     Ok(())
