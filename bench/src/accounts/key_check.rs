@@ -23,7 +23,7 @@ use quartz_engines::{LocalStore, Options};
 use quartz_http::{ApiState, Host, account_bounds, auth::Admitted};
 use quartz_service::{
     Accounts, Admission, AtOnce, Catalogue, Credential, Entropy, Gatekeeper as _, Grant, Knock,
-    Ports, RootKey,
+    Ports, RootKey, peers::AllHere,
 };
 use tower::util::MapRequestLayer;
 
@@ -185,6 +185,7 @@ fn ports() -> Ports {
         sso: None,
         offload: Arc::new(AtOnce),
         spawn,
+        peers: Arc::new(AllHere),
     }
 }
 
