@@ -12,6 +12,8 @@ const SETTLED_SECONDS: u32 = 8;
 const SECONDS_MAX: u32 = 90;
 const FILLER_BYTES: usize = 1 << 20;
 const FILLERS_MAX: usize = 500;
+/// Of a journal whose write buffer is about to be full.
+const FULL_BYTES: u64 = 28 << 20;
 /// What may be left in the write buffers.
 const BUFFERED_BYTES: u64 = 8 << 20;
 
@@ -86,8 +88,10 @@ async fn press_out(server: &Server, data: &Path) -> anyhow::Result<()> {
         connection
             .done(Method::PUT, path, key, vec![b'x'; FILLER_BYTES])
             .await?;
-        // Time to write a buffer out, after which its part of the journal goes.
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        if before > FULL_BYTES {
+            // Time to write the buffer out, after which its part of the journal goes.
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
         let mut bytes = 0;
         for entry in fs::read_dir(&journal)? {
             // It may have gone meanwhile.
