@@ -5,6 +5,8 @@ use std::{
     fs::{self, OpenOptions},
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
+    thread::sleep,
+    time::Duration,
 };
 
 use futures::StreamExt;
@@ -59,12 +61,29 @@ async fn load(data: &Path) {
     server.stop();
     // A running journal that has not been flushed.
     let server = Setup::new(data).start();
+    wait_for_tables(&data.join("store"));
     let namespace = server.namespace("n");
     for number in 0..20 {
         let key = format!("late-{number}");
         namespace.put(&key, value(number)).await.unwrap();
     }
     server.kill();
+}
+
+/// What a journal held is in tables soon after a start, and the journal's segment goes.
+fn wait_for_tables(store: &Path) {
+    for _ in 0..3_000 {
+        let of = |part: &str| {
+            let part = store.join(part);
+            if part.is_dir() { files(&part) } else { vec![] }
+        };
+        let is_segment = |file: &&PathBuf| file.extension().is_some_and(|kind| kind == "journal");
+        if !of("tree/tables").is_empty() && of("journal").iter().filter(is_segment).count() == 1 {
+            return;
+        }
+        sleep(Duration::from_millis(10));
+    }
+    panic!("the journal is not written out");
 }
 
 /// `Ok` if the answer is right, `Err` if it is the report of damage. Anything else is a fault.
