@@ -115,6 +115,7 @@ impl From<Fault> for Error {
             Fault::Conflict(why) => Self::Conflict(why),
             Fault::TooManyMembers(most) => Self::TooMany {
                 what: "members",
+                limit: "members",
                 most,
             },
             Fault::Unavailable(why) => StoreError::Unavailable(why).into(),
