@@ -1,5 +1,6 @@
 use std::{fs, path::Path, time::Duration};
 
+use anyhow::Context as _;
 use hyper::Method;
 
 use super::{ACCOUNTS, Args, Population};
@@ -12,10 +13,8 @@ const SETTLED_SECONDS: u32 = 8;
 const SECONDS_MAX: u32 = 90;
 const FILLER_BYTES: usize = 1 << 20;
 const FILLERS_MAX: usize = 500;
-/// Of a journal whose write buffer is about to be full.
-const FULL_BYTES: u64 = 28 << 20;
-/// What may be left in the write buffers.
-const BUFFERED_BYTES: u64 = 8 << 20;
+/// Write buffers to fill.
+const BUFFERS: u64 = 2;
 
 /// What a server takes that has started on a store and settled, and when every account was touched and
 /// it has settled again.
@@ -78,31 +77,42 @@ pub(super) async fn run(
 }
 
 /// Writes other records until those of the accounts have left the write buffers for the disk: buffers have
-/// a budget of their own, whatever is in them, and are read again at a start.
+/// a budget of their own, whatever is in them, and are read again at a start. Ends just after a buffer has begun.
 async fn press_out(server: &Server, data: &Path) -> anyhow::Result<()> {
     let journal = data.join("store/journal");
     let mut connection = Connection::open(&server.url).await?;
     let (path, key) = ("/v1/namespaces/filler/kv/record", &server.api_key);
-    let mut before = 0;
+    let last = last_segment(&journal)?.0 + BUFFERS;
     for _ in 0..FILLERS_MAX {
         connection
             .done(Method::PUT, path, key, vec![b'x'; FILLER_BYTES])
             .await?;
-        if before > FULL_BYTES {
-            // Time to write the buffer out, after which its part of the journal goes.
-            tokio::time::sleep(Duration::from_secs(1)).await;
+        if last_segment(&journal)?.0 >= last {
+            break;
         }
-        let mut bytes = 0;
-        for entry in fs::read_dir(&journal)? {
-            // It may have gone meanwhile.
-            bytes += entry?.metadata().map_or(0, |part| part.len());
-        }
-        if bytes < before && bytes < BUFFERED_BYTES {
+    }
+    for _ in 0..SECONDS_MAX {
+        // What is written out has no segment any more.
+        if last_segment(&journal)?.1 == 1 {
             return Ok(());
         }
-        before = bytes;
+        tokio::time::sleep(Duration::from_secs(1)).await;
     }
     anyhow::bail!("the write buffers are not written out")
+}
+
+/// The number of the segment that is being written, and how many there are. There is one for each write buffer.
+fn last_segment(journal: &Path) -> anyhow::Result<(u64, usize)> {
+    let mut numbers = Vec::new();
+    for entry in fs::read_dir(journal)? {
+        let name = entry?.file_name();
+        let number = name.to_str().and_then(|name| name.strip_suffix(".journal"));
+        if let Some(number) = number {
+            numbers.push(number.parse::<u64>()?);
+        }
+    }
+    let last = numbers.iter().copied().max();
+    Ok((last.context("no journal")?, numbers.len()))
 }
 
 /// Resident memory, when nothing moves any more.
