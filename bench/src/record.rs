@@ -118,8 +118,11 @@ impl Record {
         {
             writeln!(text, "| {what} | {ours} | {rival} | {ratio} | {bar} |")?;
         }
+        if !self.notes.is_empty() {
+            text.push('\n');
+        }
         for note in &self.notes {
-            write!(text, "\n- {note}")?;
+            writeln!(text, "- {note}")?;
         }
         self.write_curves(&mut text)?;
         fs::create_dir_all(directory)?;
@@ -133,7 +136,7 @@ impl Record {
 impl Record {
     fn write_curves(&self, text: &mut String) -> anyhow::Result<()> {
         for (on, curve) in &self.curves {
-            write!(text, "\n\n## {on}: {}\n", curve.name)?;
+            write!(text, "\n## {on}: {}\n", curve.name)?;
             if curve.build_cpu_seconds > 0.0 {
                 write!(
                     text,
