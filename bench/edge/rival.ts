@@ -47,4 +47,6 @@ export class Namespace extends DurableObject<Env> {
   }
 }
 
-export class Catalog extends DurableObject<Env> {}
+// The same settings start both sides, and name these.
+export class Account extends DurableObject<Env> {}
+export class Registry extends DurableObject<Env> {}
