@@ -74,8 +74,8 @@ mod webhooks;
 pub use quartz_api::{
     Account, AccountList, ApiKey, ApiKeyList, AuditEntry, AuditList, Billing, CreateAccount,
     CreateApiKey, CreateWebhook, CreatedAccount, Delivery, DeliveryList, DeliveryStatus, Event,
-    Impersonate, IssuedKey, RotateWebhook, UpdateAccount, UsageLine, UsageMeters, UsageReport,
-    Webhook, WebhookList, WebhookSecret, Whoami,
+    Impersonate, IssuedKey, RotateApiKey, RotateWebhook, UpdateAccount, UpdateApiKey, UsageLine,
+    UsageMeters, UsageReport, Webhook, WebhookList, WebhookSecret, Whoami,
 };
 pub use quartz_api::{
     BatchOperation, BatchRequest, BatchResponse, DeleteRequest, DeleteResponse, Durability,

@@ -1,8 +1,9 @@
 //! The service half: accounts, API keys, usage, the audit log.
 
 use quartz_api::{
-    Account, AccountList, ApiKeyList, AuditEntry, AuditList, Billing, CreateAccount, CreateApiKey,
-    CreatedAccount, Impersonate, IssuedKey, UpdateAccount, UsageReport, Whoami,
+    Account, AccountList, ApiKey, ApiKeyList, AuditEntry, AuditList, Billing, CreateAccount,
+    CreateApiKey, CreatedAccount, Impersonate, IssuedKey, RotateApiKey, UpdateAccount,
+    UpdateApiKey, UsageReport, Whoami,
 };
 use reqwest::Method;
 use serde::{Serialize, de::DeserializeOwned};
@@ -72,6 +73,34 @@ impl Client {
     /// When the call fails.
     pub async fn create_api_key(&self, new: &CreateApiKey) -> Result<IssuedKey> {
         self.change(Method::POST, &["v1", "keys"], new).await
+    }
+
+    /// One API key, without its text.
+    ///
+    /// # Errors
+    /// When the call fails.
+    pub async fn api_key(&self, number: u32) -> Result<ApiKey> {
+        let number = number.to_string();
+        self.read(&["v1", "keys", &number], &[]).await
+    }
+
+    /// Changes an API key.
+    ///
+    /// # Errors
+    /// When the call fails.
+    pub async fn update_api_key(&self, number: u32, wanted: &UpdateApiKey) -> Result<ApiKey> {
+        let path = ["v1", "keys", &number.to_string()];
+        self.change(Method::PATCH, &path, wanted).await
+    }
+
+    /// Gives an API key a new text; the one before opens for the time of grace. A call whose answer was lost
+    /// is not repeated.
+    ///
+    /// # Errors
+    /// When the call fails.
+    pub async fn rotate_api_key(&self, number: u32, wanted: &RotateApiKey) -> Result<IssuedKey> {
+        let path = ["v1", "keys", &number.to_string(), "rotate"];
+        self.change(Method::POST, &path, wanted).await
     }
 
     /// Ends an API key.

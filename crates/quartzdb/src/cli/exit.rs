@@ -43,6 +43,11 @@ pub(super) fn usage(message: impl Into<String>) -> anyhow::Error {
     stop(Exit::Usage, message)
 }
 
+/// The key is none.
+pub(super) fn unauthorized(message: impl Into<String>) -> anyhow::Error {
+    stop(Exit::Unauthorized, message)
+}
+
 /// What was asked for is not there.
 pub(super) fn not_found(message: impl Into<String>) -> anyhow::Error {
     stop(Exit::NotFound, message)

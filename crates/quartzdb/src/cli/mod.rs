@@ -14,6 +14,7 @@ mod format;
 mod get;
 mod import;
 mod input;
+mod key;
 mod list;
 mod namespace;
 mod output;
@@ -83,6 +84,9 @@ enum Command {
     /// Run the server's accounts: create, list, suspend, plans, usage
     #[command(subcommand)]
     Admin(admin::Command),
+    /// API keys: list, create, rotate, revoke
+    #[command(subcommand)]
+    Key(key::Command),
     /// Make a short-lived token for one namespace, for a browser that is to search
     Token(token::Args),
     /// Export the audit log, or prove that none of it was changed
@@ -124,6 +128,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Import(args) => wait_for(import::run(args)),
         Command::Export(args) => wait_for(export::run(args)),
         Command::Admin(command) => wait_for(admin::run(command)),
+        Command::Key(command) => wait_for(key::run(command)),
         Command::Token(args) => wait_for(token::run(args)),
         Command::Audit(command) => wait_for(audit::run(command)),
         Command::Webhook(command) => wait_for(webhook::run(command)),
@@ -153,7 +158,7 @@ mod tests {
         for command in cli.get_subcommands() {
             let client = !matches!(
                 command.get_name(),
-                "serve" | "check" | "version" | "namespace" | "admin" | "audit" | "webhook"
+                "serve" | "check" | "version" | "namespace" | "admin" | "audit" | "key" | "webhook"
             );
             let help = command.clone().render_long_help().to_string();
             assert!(!client || help.contains("Examples:"), "{help}");

@@ -22,6 +22,25 @@ pub(super) fn json_line(value: &impl Serialize) -> anyhow::Result<()> {
     line(serde_json::to_string(value)?)
 }
 
+/// Prints a whole list: one JSON object a line, or a table, or what to say if there is nothing.
+pub(super) fn rows<T: Serialize, const N: usize>(
+    as_json: bool,
+    if_empty: &str,
+    headings: [&str; N],
+    items: &[T],
+    row: impl Fn(&T) -> [String; N],
+) -> anyhow::Result<()> {
+    if as_json {
+        return items.iter().try_for_each(json_line);
+    }
+    if items.is_empty() {
+        return line(if_empty);
+    }
+    let mut table = table(headings);
+    table.add_rows(items.iter().map(row));
+    line(table)
+}
+
 /// A table as wide as the terminal, with these headings.
 pub(super) fn table<const N: usize>(headings: [&str; N]) -> Table {
     let mut table = Table::new();

@@ -144,25 +144,22 @@ pub(super) async fn run(command: Command) -> anyhow::Result<()> {
 
 async fn list(connect: &Connect) -> anyhow::Result<()> {
     let webhooks = connect.client()?.webhooks().await?.webhooks;
-    let mut table = output::table(["webhook", "url", "events", "description", "created"]);
-    for webhook in webhooks {
-        if connect.json {
-            output::json_line(&webhook)?;
-        } else {
-            table.add_row([
+    let headings = ["webhook", "url", "events", "description", "created"];
+    output::rows(
+        connect.json,
+        "no webhooks yet",
+        headings,
+        &webhooks,
+        |webhook| {
+            [
                 webhook.id.to_string(),
                 webhook.url.clone(),
-                events(&webhook),
-                webhook.description,
+                events(webhook),
+                webhook.description.clone(),
                 format::moment(Some(webhook.created_at)),
-            ]);
-        }
-    }
-    match (connect.json, table.is_empty()) {
-        (true, _) => Ok(()),
-        (false, true) => output::line("no webhooks yet"),
-        (false, false) => output::line(table),
-    }
+            ]
+        },
+    )
 }
 
 async fn create(args: CreateArgs) -> anyhow::Result<()> {

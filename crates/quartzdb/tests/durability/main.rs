@@ -12,6 +12,7 @@
 mod damage;
 mod full_disk;
 mod http;
+mod keys;
 mod lifecycle;
 #[path = "../support/process.rs"]
 mod process;
