@@ -7,6 +7,7 @@ use quartz_core::store::Batch;
 use super::{Account, By, Change, State};
 use crate::{
     Grant, Network, Permission,
+    bounds::room,
     error::{Error, Result},
     key_text,
     roles::AUDITOR,
@@ -139,13 +140,7 @@ impl Account {
         let now = self.0.ports.clock.now_millis();
         let most = self.0.ports.bounds.api_keys;
         self.change(by, |state| {
-            if state.keys.len() >= most {
-                return Err(Error::TooMany {
-                    what: "API keys",
-                    limit: "api_keys",
-                    most,
-                });
-            }
+            room(state.keys.len(), most, "API keys", "api_keys")?;
             let stored = decide(state, &by.grant, new, &text, now)?;
             let number = state.profile.next_key;
             let mut next = state.clone();

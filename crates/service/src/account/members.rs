@@ -8,6 +8,7 @@ use quartz_core::store::Batch;
 use super::{Account, By, Change, State};
 use crate::{
     Email, Grant, PersonId,
+    bounds::room,
     error::{Error, Result},
     person::invitation_text,
     roles::OWNER,
@@ -112,13 +113,12 @@ impl Account {
                 }
                 stays
             });
-            if next.invitations.len() >= most {
-                return Err(Error::TooMany {
-                    what: "open invitations",
-                    limit: "invitations",
-                    most,
-                });
-            }
+            room(
+                next.invitations.len(),
+                most,
+                "open invitations",
+                "invitations",
+            )?;
             let number = state.profile.next_key;
             next.profile = Profile {
                 next_key: number + 1,
@@ -372,13 +372,7 @@ impl State {
         stored: StoredMember,
         most: usize,
     ) -> Result<()> {
-        if self.members.len() >= most {
-            return Err(Error::TooMany {
-                what: "members",
-                limit: "members",
-                most,
-            });
-        }
+        room(self.members.len(), most, "members", "members")?;
         batch.put(member::key(number), rows::encode(&stored));
         self.members.push((number, Arc::new(stored)));
         self.members.sort_unstable_by_key(|(number, _)| *number);

@@ -7,6 +7,7 @@ use quartz_core::store::Batch;
 use super::{Account, By, Change, State};
 use crate::{
     Permissions,
+    bounds::room,
     error::{Error, Result},
     roles::{BUILT_IN, built_in},
     rows::{
@@ -64,12 +65,8 @@ impl Account {
                 });
             }
             let is_new = !state.roles.contains_key(name);
-            if is_new && state.roles.len() >= most {
-                return Err(Error::TooMany {
-                    what: "roles of its own",
-                    limit: "roles",
-                    most,
-                });
+            if is_new {
+                room(state.roles.len(), most, "roles of its own", "roles")?;
             }
             let mut batch = Batch::default();
             batch.put(role::key(name), rows::encode(&wanted));

@@ -6,6 +6,7 @@ use quartz_core::store::{Batch, Durability, ScanLimit, Snapshot, StoreError};
 
 use super::{Account, By, Change, State};
 use crate::{
+    bounds::room,
     error::{Error, Result},
     rows::{
         self, Kind,
@@ -149,13 +150,7 @@ impl Account {
         let now = self.0.ports.clock.now_millis();
         let most = self.0.ports.bounds.webhooks;
         self.change(by, |state| {
-            if state.webhooks.len() >= most {
-                return Err(Error::TooMany {
-                    what: "webhooks",
-                    limit: "webhooks",
-                    most,
-                });
-            }
+            room(state.webhooks.len(), most, "webhooks", "webhooks")?;
             let stored = Arc::new(StoredWebhook {
                 url: new.url,
                 events: new.events,
