@@ -20,6 +20,7 @@ pub mod filter;
 mod index;
 pub mod keys;
 pub mod namespace;
+pub mod open_map;
 mod processors;
 pub mod record;
 pub mod store;

@@ -2,15 +2,12 @@
 //! at the edge holds one, in the same layout.
 
 use core::net::IpAddr;
-use std::{
-    collections::HashMap,
-    fmt,
-    sync::{Arc, PoisonError, RwLock},
-};
+use std::{fmt, sync::Arc};
 
 use futures::lock::Mutex;
-use quartz_core::store::{
-    Batch, Durability, ScanLimit, ScopedStore, Store, StoreError, prefix_end,
+use quartz_core::{
+    open_map::OpenMap,
+    store::{Batch, Durability, ScanLimit, ScopedStore, Store, StoreError, prefix_end},
 };
 use serde::{Deserialize, Serialize};
 
@@ -31,8 +28,6 @@ use crate::{
     token::{self, Claims},
 };
 
-/// Accounts that stay in memory though nobody uses them at the moment.
-const OPEN_IDLE_MAX: usize = 16_384;
 /// Rows of a closed account removed in one commit.
 const ERASE_ROWS: usize = 2048;
 
@@ -45,7 +40,7 @@ struct Shared {
     ports: Arc<Ports>,
     root: RootKey,
     root_grant: Arc<Grant>,
-    open: RwLock<HashMap<AccountId, Account>>,
+    open: OpenMap<AccountId, Account>,
     /// Held while accounts come and go.
     coming: Mutex<()>,
     /// The account of this store, where each has a store of its own.
@@ -141,7 +136,7 @@ impl Accounts {
             ports: Arc::new(ports),
             root,
             root_grant,
-            open: RwLock::default(),
+            open: OpenMap::default(),
             coming: Mutex::new(()),
         }))
     }
@@ -160,9 +155,26 @@ impl Accounts {
         }
         let account = Account::open(id, self.store_of(id), self.0.ports.clone()).await?;
         if let Some(account) = &account {
-            self.remember(account.clone());
+            self.0.open.insert(id, account.clone());
         }
         Ok(account)
+    }
+
+    /// Does something with an account, if there is one, and lets go of it if it was not in memory before.
+    pub(crate) async fn at_rest(
+        &self,
+        id: AccountId,
+        visit: impl AsyncFnOnce(&Account) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let is_used = self.0.open.contains(&id);
+        if let Some(account) = self.open(id).await? {
+            visit(&account).await?;
+            drop(account);
+            if !is_used {
+                self.0.open.close(&id, may_close);
+            }
+        }
+        Ok(())
     }
 
     /// Creates an account.
@@ -278,8 +290,7 @@ impl Accounts {
             self.dismiss_members(&account).await?;
         }
         let _guard = self.0.coming.lock().await;
-        let open = self.0.open.write();
-        drop(open.unwrap_or_else(PoisonError::into_inner).remove(&id));
+        self.0.open.remove(&id);
         let prefix = prefix_of(id);
         let mut found = false;
         loop {
@@ -315,14 +326,8 @@ impl Accounts {
     /// # Errors
     /// When the store fails.
     pub async fn flush_denials(&self) -> Result<(), StoreError> {
-        let open: Vec<_> = {
-            let open = self.0.open.read().unwrap_or_else(PoisonError::into_inner);
-            open.values()
-                .filter(|account| account.has_denials())
-                .cloned()
-                .collect()
-        };
-        for account in open {
+        let pick = |account: &Account| account.has_denials().then(|| account.clone());
+        for account in self.0.open.pick(|_, account| pick(account)) {
             account.flush_denials().await?;
         }
         Ok(())
@@ -332,16 +337,17 @@ impl Accounts {
     #[must_use]
     pub fn with_due_messages(&self) -> Vec<Account> {
         let now = self.now_millis();
-        let open = self.0.open.read().unwrap_or_else(PoisonError::into_inner);
-        let due = |account: &&Account| account.next_delivery().is_some_and(|at| at <= now);
-        open.values().filter(due).cloned().collect()
+        let due = |account: &Account| account.next_delivery().is_some_and(|at| at <= now);
+        self.0
+            .open
+            .pick(|_, account| due(account).then(|| account.clone()))
     }
 
     /// When the first message of the accounts in memory is due, if one is on its way.
     #[must_use]
     pub fn next_message(&self) -> Option<u64> {
-        let open = self.0.open.read().unwrap_or_else(PoisonError::into_inner);
-        open.values().filter_map(Account::next_delivery).min()
+        let next = self.0.open.pick(|_, account| account.next_delivery());
+        next.into_iter().min()
     }
 
     /// Takes accounts into memory that have messages on their way: those that a process before this one
@@ -371,19 +377,11 @@ impl Accounts {
         }
     }
 
-    /// Lets go of accounts that nobody uses, above a number. The host calls it now and then.
+    /// Lets go of accounts and people that nobody has asked for lately. The host calls it now and then.
     pub fn close_idle(&self) {
-        self.0.people.close_idle();
-        let mut open = self.0.open.write().unwrap_or_else(PoisonError::into_inner);
-        let mut surplus = open.len().saturating_sub(OPEN_IDLE_MAX);
-        open.retain(|_, account| {
-            let close = surplus > 0
-                && account.is_idle()
-                && !account.has_denials()
-                && account.next_delivery().is_none();
-            surplus -= usize::from(close);
-            !close
-        });
+        let now = self.now_millis();
+        self.0.people.close_idle(now);
+        self.0.open.close_idle(now, may_close);
     }
 
     /// The time, milliseconds since 1970.
@@ -408,11 +406,7 @@ impl Accounts {
     /// when they come.
     pub async fn set_plans(&self, catalogue: Catalogue) {
         self.0.ports.plans.store(Arc::new(catalogue));
-        let open: Vec<_> = {
-            let open = self.0.open.read().unwrap_or_else(PoisonError::into_inner);
-            open.values().cloned().collect()
-        };
-        for account in open {
+        for account in self.0.open.pick(|_, account| Some(account.clone())) {
             account.renew_plan().await;
         }
     }
@@ -444,13 +438,7 @@ impl Accounts {
     }
 
     pub(crate) fn opened(&self, id: AccountId) -> Option<Account> {
-        let open = self.0.open.read().unwrap_or_else(PoisonError::into_inner);
-        open.get(&id).cloned()
-    }
-
-    fn remember(&self, account: Account) {
-        let mut open = self.0.open.write().unwrap_or_else(PoisonError::into_inner);
-        open.insert(account.id(), account);
+        self.0.open.get(&id)
     }
 
     fn store_of(&self, id: AccountId) -> Arc<dyn Store> {
@@ -567,6 +555,11 @@ impl fmt::Debug for Accounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Accounts")
     }
+}
+
+/// Whether nothing is lost when the account is let go.
+fn may_close(account: &Account) -> bool {
+    account.is_idle() && !account.has_denials() && account.next_delivery().is_none()
 }
 
 fn prefix_of(id: AccountId) -> Vec<u8> {

@@ -114,8 +114,9 @@ impl Accounts {
         }
     }
 
-    /// Takes over what every namespace has counted, open or not: what a process that was killed had not
-    /// taken over. Costs a look at each; the host runs it once, beside the first requests.
+    /// Takes over what every namespace has counted that is not open: what a process that was killed had not
+    /// taken over. Costs a look at each, and leaves nothing open; the host runs it once, beside the first
+    /// requests.
     ///
     /// # Errors
     /// When the store fails.
@@ -128,13 +129,18 @@ impl Accounts {
             };
             loop {
                 let page = directory.list(&range).await.map_err(from_core)?;
-                for entry in page.items {
-                    let namespace = directory.open(&entry.name).await.map_err(from_core)?;
-                    if let Some(namespace) = namespace
-                        && namespace.take_metered().is_some()
+                let mut by_owner = BTreeMap::<_, Vec<_>>::new();
+                for entry in &page.items {
+                    let metered = directory.metered_at_rest(&entry.name).await;
+                    if let (Some(id), own) = owner(&entry.name)
+                        && let Some(metered) = metered.map_err(from_core)?
                     {
-                        self.collect(&entry.name, &namespace).await?;
+                        by_owner.entry(id).or_default().push((own, metered));
                     }
+                }
+                for (id, told) in by_owner {
+                    self.at_rest(id, async |account| account.roll_up(&told).await)
+                        .await?;
                 }
                 range.after = page.next;
                 if range.after.is_none() {

@@ -478,6 +478,7 @@ impl Inner {
 
     /// Removes sessions and links that have ended, if it is time.
     async fn sweep(&self, sweep_at: &Cell<u64>) -> Result<(), JsValue> {
+        self.accounts.close_idle();
         let now = JsClock.now_millis();
         if sweep_at.get() <= now {
             let mut from = None;

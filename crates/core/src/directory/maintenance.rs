@@ -1,4 +1,4 @@
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use super::Directory;
 use crate::{
@@ -7,7 +7,7 @@ use crate::{
         catalog::{self, NAMES, TOMBSTONES},
         codec,
     },
-    namespace::{Change, Namespace, Write, next_expiry},
+    namespace::{Change, Metered, Namespace, Write, metered_at_rest, next_expiry},
     store::{
         Batch, Durability, ScanLimit, ScopedStore, Store as _, StoreError, prefix_end, successor,
     },
@@ -21,8 +21,6 @@ const TEND_CLUSTERS: usize = 16;
 const RECLAIM_ROWS: usize = 2048;
 /// Names in the catalog that a round looks at, to find closed namespaces in which something is due.
 const PATROL_NAMES: usize = 64;
-/// Namespaces that stay open though nobody uses them at the moment.
-const OPEN_IDLE_MAX: usize = 4096;
 
 /// What a round of maintenance did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,7 +36,7 @@ pub struct Maintained {
 impl Directory {
     /// One bounded round of what can wait: looks after some clusters of vector indexes, removes some
     /// expired records of open namespaces and some rows of deleted ones, opens closed namespaces in
-    /// which something has expired, and closes those that nobody uses. The host calls it every second
+    /// which something has expired, and closes those that nobody has used for a minute. The host calls it every second
     /// or so, and again at once while [`Maintained::more`].
     ///
     /// # Errors
@@ -47,7 +45,7 @@ impl Directory {
         let mut done = Maintained::default();
         let now = self.shared.clock.now_millis();
         self.patrol(now).await?;
-        for namespace in self.handles() {
+        for namespace in self.shared.open.pick(|_, open| Some(open.clone())) {
             if namespace.wants_tending() {
                 let tend = Write {
                     durability: Durability::Memory,
@@ -78,7 +76,7 @@ impl Directory {
             }
         }
         self.reclaim(&mut done).await?;
-        self.close_idle();
+        self.close_idle(now);
         Ok(done)
     }
 
@@ -86,12 +84,8 @@ impl Directory {
     /// something to do. Costs a look at each.
     #[must_use]
     pub fn next_expiry(&self) -> Option<u64> {
-        let open = self
-            .shared
-            .open
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        open.values().filter_map(Namespace::next_expiry).min()
+        let next = self.shared.open.pick(|_, open| open.next_expiry());
+        next.into_iter().min()
     }
 
     /// Looks at some closed namespaces, each in its turn, and opens those in which something is due,
@@ -118,7 +112,7 @@ impl Directory {
             .map(|(name, _)| name.clone());
         drop(patrolled);
         for (name, number) in names {
-            if self.opened(&name).is_some() {
+            if self.shared.open.contains(&name) {
                 continue;
             }
             let store = Arc::clone(&self.shared.store);
@@ -134,23 +128,27 @@ impl Directory {
     /// The open namespaces that are wanted, by name.
     #[must_use]
     pub fn open_namespaces(&self, wanted: impl Fn(&str) -> bool) -> Vec<(String, Namespace)> {
-        let open = self
-            .shared
+        self.shared
             .open
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        let open = open.iter().filter(|(name, _)| wanted(name));
-        open.map(|(name, namespace)| (name.clone(), namespace.clone()))
-            .collect()
+            .pick(|name, open| wanted(name).then(|| (name.clone(), open.clone())))
     }
 
-    fn handles(&self) -> Vec<Namespace> {
-        let open = self
-            .shared
-            .open
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        open.values().cloned().collect()
+    /// What a namespace has counted, read without opening it; `None` if it is open or there is none.
+    ///
+    /// # Errors
+    /// When the store fails or holds damaged data.
+    pub async fn metered_at_rest(&self, name: &str) -> Result<Option<Metered>> {
+        if self.shared.open.contains(name) {
+            return Ok(None);
+        }
+        let key = catalog::name_key(name);
+        let Some(value) = self.shared.store.snapshot().await?.get(&key).await? else {
+            return Ok(None);
+        };
+        let number = catalog::number(&value).map_err(|why| StoreError::corrupt_row(&key, why))?;
+        let store = Arc::clone(&self.shared.store);
+        let rows = ScopedStore::new(store, catalog::namespace_prefix(number));
+        Ok(metered_at_rest(&*rows.snapshot().await?).await?)
     }
 
     async fn reclaim(&self, done: &mut Maintained) -> Result<()> {
@@ -181,22 +179,13 @@ impl Directory {
         Ok(self.shared.store.commit(batch, Durability::Memory).await?)
     }
 
-    /// Closes unused namespaces: all that never came into being, and above a number those of which
-    /// everything counted is collected.
-    fn close_idle(&self) {
-        let mut open = self
-            .shared
-            .open
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        let mut surplus = open.len().saturating_sub(OPEN_IDLE_MAX);
-        open.retain(|_, namespace| {
-            if !namespace.is_idle() {
-                return true;
-            }
-            let close = !namespace.exists() || surplus > 0 && !namespace.is_uncollected();
-            surplus = surplus.saturating_sub(close.into());
-            !close
+    /// Closes namespaces that are not in use: all that never came into being, and of those that nobody has
+    /// asked for lately the ones of which everything counted is collected.
+    fn close_idle(&self, now: u64) {
+        let open = &self.shared.open;
+        open.retain(|namespace| namespace.exists() || !namespace.is_idle());
+        open.close_idle(now, |namespace| {
+            namespace.is_idle() && !namespace.is_uncollected()
         });
     }
 }

@@ -7,10 +7,7 @@
 
 mod maintenance;
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, PoisonError, RwLock},
-};
+use std::sync::Arc;
 
 use futures::lock::Mutex;
 
@@ -24,6 +21,7 @@ use crate::{
         meta::Meta,
     },
     namespace::{ListPage, ListRange, Namespace},
+    open_map::OpenMap,
     processors::Processors,
     store::{
         Batch, BoxFuture, Durability, RowCursor, ScanLimit, ScopedStore, Snapshot, Store,
@@ -46,7 +44,7 @@ struct Shared {
     cache: VectorCache,
     spawn: Spawn,
     processors: Processors,
-    open: RwLock<HashMap<String, Namespace>>,
+    open: OpenMap<String, Namespace>,
     /// Held while namespaces come and go; the number the next new one gets.
     next_number: Mutex<u32>,
     /// The name after which the next round of maintenance looks for something that is due.
@@ -104,7 +102,6 @@ impl Directory {
         let snapshot = store.snapshot().await?;
         check_format(&*snapshot).await?;
         let next_number = next_number(&*snapshot).await?;
-        let (open, next_number) = (RwLock::default(), Mutex::new(next_number));
         Ok(Self {
             shared: Arc::new(Shared {
                 store,
@@ -112,8 +109,8 @@ impl Directory {
                 cache,
                 processors: Processors::new(processors, Arc::clone(&spawn)),
                 spawn,
-                open,
-                next_number,
+                open: OpenMap::default(),
+                next_number: Mutex::new(next_number),
                 patrolled: Mutex::default(),
             }),
         })
@@ -195,13 +192,7 @@ impl Directory {
     /// When the store fails.
     pub async fn delete(&self, name: &str) -> Result<bool> {
         let _guard = self.shared.next_number.lock().await;
-        let opened = self
-            .shared
-            .open
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(name);
-        if let Some(namespace) = opened {
+        if let Some(namespace) = self.shared.open.remove(name) {
             namespace.close().await;
         }
         let key = catalog::name_key(name);
@@ -244,16 +235,12 @@ impl Directory {
     /// Sums over the namespaces that are open. Costs a look at each.
     #[must_use]
     pub fn totals(&self) -> Totals {
-        let open = self
-            .shared
-            .open
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
+        let counts = self.shared.open.pick(|_, open| Some(open.stored_counts()));
         let mut totals = Totals {
-            namespaces: open.len() as u64,
+            namespaces: counts.len() as u64,
             ..Totals::default()
         };
-        for counts in open.values().map(Namespace::stored_counts) {
+        for counts in counts {
             totals.records += counts.records;
             totals.vectors += counts.vectors;
             totals.bytes += counts.bytes;
@@ -274,14 +261,8 @@ impl Directory {
     }
 
     fn opened(&self, name: &str) -> Option<Namespace> {
-        let open = self
-            .shared
-            .open
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        open.get(name)
-            .filter(|namespace| !namespace.is_closed())
-            .cloned()
+        let open = self.shared.open.get(name);
+        open.filter(|namespace| !namespace.is_closed())
     }
 
     /// Opens a namespace while the number lock is held, so that each is opened once.
@@ -317,12 +298,7 @@ impl Directory {
         let (namespace, writer) =
             Namespace::open_on(processors, Arc::new(store), clock, cache).await?;
         (self.shared.spawn)(Box::pin(writer.run()));
-        let mut open = self
-            .shared
-            .open
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        open.insert(name.to_owned(), namespace.clone());
+        self.shared.open.insert(name.to_owned(), namespace.clone());
         Ok(Some(namespace))
     }
 }

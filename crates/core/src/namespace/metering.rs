@@ -2,10 +2,10 @@
 
 use std::sync::atomic::Ordering;
 
-use super::{Change, Namespace, Shared, Write, group::Draft, group::Kept};
+use super::{Change, Namespace, Shared, Write, group::Draft, group::Kept, state::load_meta};
 use crate::{
     error::Result,
-    keys::{Kind, record, usage},
+    keys::{Kind, meta::Meta, record, usage},
     store::{self, Batch, Durability, RowCursor, ScanLimit, Snapshot, StoreError},
     usage::{ByPayer, Usage, WRITE_UNIT_BYTES, charge},
 };
@@ -79,24 +79,36 @@ impl Namespace {
     pub async fn metered(&self, from_hour: u32) -> Result<Metered> {
         let state = self.0.shared.state.load_full();
         let meta = state.meta.clone().unwrap_or_default();
-        let mut metered = Metered {
-            created_at: meta.created_at,
-            bytes: meta.counts.bytes,
-            vectors: meta.counts.vectors,
-            rows: Vec::new(),
-        };
-        let (start, end) = (usage::key(from_hour, 0), Kind::Usage.end());
-        let mut cursor = RowCursor::new(&*state.snapshot, start, end, ScanLimit::rows(1024));
-        while let Some(rows) = cursor.next_page().await? {
-            for (key, value) in rows {
-                let corrupt = |why| StoreError::corrupt_row(&key, why);
-                let (hour, payer) = usage::hour_and_payer(&key).map_err(corrupt)?;
-                let used = usage::decode(value).map_err(corrupt)?;
-                metered.rows.push((hour, payer, used));
-            }
-        }
-        Ok(metered)
+        Ok(counted(&*state.snapshot, &meta, from_hour).await?)
     }
+}
+
+/// What a namespace has counted that need not be open; `None` if there is none.
+pub(crate) async fn metered_at_rest(snapshot: &dyn Snapshot) -> store::Result<Option<Metered>> {
+    match load_meta(snapshot).await? {
+        Some(meta) => counted(snapshot, &meta, 0).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+async fn counted(snapshot: &dyn Snapshot, meta: &Meta, from_hour: u32) -> store::Result<Metered> {
+    let mut metered = Metered {
+        created_at: meta.created_at,
+        bytes: meta.counts.bytes,
+        vectors: meta.counts.vectors,
+        rows: Vec::new(),
+    };
+    let (start, end) = (usage::key(from_hour, 0), Kind::Usage.end());
+    let mut cursor = RowCursor::new(snapshot, start, end, ScanLimit::rows(1024));
+    while let Some(rows) = cursor.next_page().await? {
+        for (key, value) in rows {
+            let corrupt = |why| StoreError::corrupt_row(&key, why);
+            let (hour, payer) = usage::hour_and_payer(&key).map_err(corrupt)?;
+            let used = usage::decode(value).map_err(corrupt)?;
+            metered.rows.push((hour, payer, used));
+        }
+    }
+    Ok(metered)
 }
 
 /// Adds what a group of writes, and the reads since the last commit, have used to the commit.

@@ -41,6 +41,7 @@ pub use self::{
 };
 pub(crate) use self::{
     ids::IdBlock,
+    metering::metered_at_rest,
     state::{State, load_bitmap, next_expiry},
 };
 use crate::{

@@ -43,12 +43,7 @@ pub(crate) struct State {
 impl State {
     pub(crate) async fn load(store: &dyn Store, cache: &VectorCache) -> Result<Self> {
         let snapshot = store.snapshot().await?;
-        let meta_key = meta::key();
-        let meta = snapshot
-            .get(&meta_key)
-            .await?
-            .map(|value| Meta::decode(value).map_err(|why| StoreError::corrupt_row(&meta_key, why)))
-            .transpose()?;
+        let meta = load_meta(&*snapshot).await?;
         let records = Arc::new(load_set(&*snapshot, Set::Records).await?);
         let vectors = Arc::new(load_set(&*snapshot, Set::Vectors).await?);
         let config = meta.as_ref().map(|meta| &meta.config);
@@ -99,6 +94,14 @@ fn blocks(ordinals: &RoaringBitmap) -> usize {
     ordinals
         .max()
         .map_or(0, |max| (max / BLOCK_ORDINALS) as usize + 1)
+}
+
+pub(super) async fn load_meta(snapshot: &dyn Snapshot) -> Result<Option<Meta>> {
+    let key = meta::key();
+    let stored = snapshot.get(&key).await?;
+    stored
+        .map(|value| Meta::decode(value).map_err(|why| StoreError::corrupt_row(&key, why)))
+        .transpose()
 }
 
 async fn load_set(snapshot: &dyn Snapshot, set: Set) -> Result<RoaringBitmap> {

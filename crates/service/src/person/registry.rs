@@ -1,25 +1,23 @@
 //! Many people in one store, by id.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, PoisonError, RwLock},
-};
+use std::sync::Arc;
 
 use futures::lock::Mutex;
-use quartz_core::store::{Result, ScanLimit, ScopedStore, Store, prefix_end};
+use quartz_core::{
+    open_map::OpenMap,
+    store::{Result, ScanLimit, ScopedStore, Store, prefix_end},
+};
 
 use super::{PersonId, actor::Person};
 use crate::rows::{self, Kind, PEOPLE, link::StoredLink, session::StoredSession};
 
-/// People that stay in memory though nobody asks for them at the moment.
-const OPEN_IDLE_MAX: usize = 4_096;
 /// Rows that one sweep looks at.
 const SWEEP_ROWS: usize = 1_024;
 
 /// All people of a store.
 pub(crate) struct Registry {
     store: Arc<dyn Store>,
-    open: RwLock<HashMap<PersonId, Person>>,
+    open: OpenMap<PersonId, Person>,
     /// Held while people come into memory, so that there is one actor for each.
     coming: Mutex<()>,
 }
@@ -28,15 +26,14 @@ impl Registry {
     pub(crate) fn new(store: Arc<dyn Store>) -> Self {
         Self {
             store,
-            open: RwLock::default(),
+            open: OpenMap::default(),
             coming: Mutex::new(()),
         }
     }
 
     /// The person, if in memory.
     pub(crate) fn opened(&self, id: PersonId) -> Option<Person> {
-        let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
-        open.get(&id).cloned()
+        self.open.get(&id)
     }
 
     /// The person, who may be nobody yet.
@@ -49,8 +46,7 @@ impl Registry {
             return Ok(person);
         }
         let person = Person::open(id, self.store_of(id)).await?;
-        let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
-        open.insert(id, person.clone());
+        self.open.insert(id, person.clone());
         Ok(person)
     }
 
@@ -70,15 +66,9 @@ impl Registry {
         }
     }
 
-    /// Lets go of people that nobody uses, above a number.
-    pub(crate) fn close_idle(&self) {
-        let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
-        let mut surplus = open.len().saturating_sub(OPEN_IDLE_MAX);
-        open.retain(|_, person| {
-            let close = surplus > 0 && person.is_idle();
-            surplus -= usize::from(close);
-            !close
-        });
+    /// Lets go of people that nobody has asked for lately.
+    pub(crate) fn close_idle(&self, now: u64) {
+        self.open.close_idle(now, Person::is_idle);
     }
 
     /// Whether there is a row of anybody.
