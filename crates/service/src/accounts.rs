@@ -22,9 +22,7 @@ use crate::{
     gatekeeper::{Admission, Credential, Gatekeeper, Keeper, Knock},
     key_text::{self, KeyFault},
     peers::Peer,
-    person::{
-        PeopleSettings, Registry, SESSION_PREFIX, SsoAttempts, Turnstile, Visitor, csrf_holds,
-    },
+    person::{PeopleSettings, Registry, SESSION_PREFIX, Turnstile, Visitor, csrf_holds},
     roles,
     roll::Roll,
     rows::{ACCOUNTS, Kind, audit::Entry, enrolled::Stage},
@@ -52,7 +50,6 @@ struct Shared {
     only: Option<AccountId>,
     people: Registry,
     turnstile: Turnstile,
-    sso_attempts: SsoAttempts,
 }
 
 /// The key that the first account's owner starts with, kept as its hash. It is no row: whoever has the
@@ -136,7 +133,6 @@ impl Accounts {
             only,
             people: Registry::new(Arc::clone(&store)),
             turnstile: Turnstile::new(),
-            sso_attempts: SsoAttempts::new(ports.random()),
             store,
             ports: Arc::new(ports),
             root,
@@ -431,10 +427,6 @@ impl Accounts {
 
     pub(crate) fn turnstile(&self) -> &Turnstile {
         &self.0.turnstile
-    }
-
-    pub(crate) fn sso_attempts(&self) -> &SsoAttempts {
-        &self.0.sso_attempts
     }
 
     /// How people get in.

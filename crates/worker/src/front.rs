@@ -58,7 +58,7 @@ impl Front {
     pub fn new(env: &JsValue, objects: PeerObjects) -> Result<Self, JsError> {
         let settings = Settings::read(env)?;
         let store = Arc::new(Nowhere::default());
-        let accounts = host::accounts(store.clone(), &settings, objects.clone(), None)?;
+        let accounts = host::accounts(store.clone(), &settings, None, objects.clone(), None)?;
         Ok(Self {
             settings,
             store,

@@ -14,7 +14,11 @@ use quartz_core::{
     store::{MemoryStore, Store},
 };
 use quartz_http::{ApiState, App, Host};
-use quartz_service::{AccountId, Accounts, Namespaces, peers::Peer};
+use quartz_service::{
+    AccountId, Accounts, Namespaces, SingleSignOn,
+    peers::Peer,
+    person::{SsoAttempts, SsoSettings},
+};
 use wasm_bindgen::prelude::*;
 
 use crate::{
@@ -26,6 +30,7 @@ use crate::{
     peers::{self, PeerObjects},
     settings::Settings,
     sql::{DurableObjectStorage, Sql, store_error},
+    sso, sso_key,
     store::SqlStore,
     turn, usage,
 };
@@ -124,7 +129,12 @@ impl QuartzObject {
             Some(_) => Arc::new(store.at_once()),
             None => Arc::new(MemoryStore::default()),
         };
-        let accounts = host::accounts(own, &settings, peers.clone(), here)?;
+        let sso = match (here, &settings.sso) {
+            (Some(Peer::Registry), Some(sso)) => Some(single_sign_on(sso, &settings, &sql)),
+            _ => None,
+        };
+        let sso = sso.transpose().map_err(|thrown| store_error(&thrown))?;
+        let accounts = host::accounts(own, &settings, sso, peers.clone(), here)?;
         let gatekeeper = Arc::new(Gate::new(peers.clone(), accounts.clone(), here));
         let cache = VECTOR_CACHE.with(Clone::clone);
         let directory = Directory::new(Arc::new(store), Arc::new(JsClock), cache, spawner());
@@ -518,6 +528,17 @@ impl Inner {
         self.alarm.set(Some(at));
         Ok(())
     }
+}
+
+/// Single sign-on at the registry, whose storage this is.
+fn single_sign_on(
+    sso: &SsoSettings,
+    settings: &Settings,
+    sql: &Sql,
+) -> Result<Arc<SingleSignOn>, JsValue> {
+    let attempts = SsoAttempts::new(sso_key::load_or_make(sql)?);
+    let made = sso::single_sign_on(sso, &settings.people.public_url, attempts);
+    made.map(Arc::new)
 }
 
 /// Whether a path below `/v1/namespaces` is that of a whole namespace.
