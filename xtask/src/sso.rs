@@ -17,8 +17,9 @@ pub(crate) fn natively() -> Result<()> {
     play(&["native".as_ref(), server::binary().as_ref()], &[])
 }
 
-/// The same at a Worker, on the real runtime.
+/// The same at a Worker on the real runtime, and what a provider there might try, whose tokens are forged.
 pub(crate) fn at_the_edge(worker: &Path) -> Result<()> {
+    edge::node_test("sso.test.mjs", worker)?;
     let serve = root().join("xtask/edge/serve.mjs");
     let modules = edge::npm(Tools::Runtime)?.modules;
     play(

@@ -145,7 +145,7 @@ fn at_the_edge(steps: &mut Steps, wasm: &Wasm) -> Result<()> {
     )?;
     steps.run(
         "single sign-on at the edge",
-        "repeat with `cargo xtask edge test`; the play is in xtask/sso/play.py",
+        "repeat with `cargo xtask edge test`; see xtask/edge/sso.test.mjs and xtask/sso/play.py",
         || sso::at_the_edge(&worker),
     )?;
     let mut runtime = steps.run("edge runtime", "see its log above", || edge::start(&worker))?;

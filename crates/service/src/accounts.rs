@@ -306,6 +306,13 @@ impl Accounts {
         }
     }
 
+    /// Whether something was refused to an account in memory that is not in its log yet.
+    #[must_use]
+    pub fn has_denials(&self) -> bool {
+        let open = self.0.open.read().unwrap_or_else(PoisonError::into_inner);
+        open.values().any(Account::has_denials)
+    }
+
     /// Writes the denials of all accounts in memory into their logs. The host calls it now and then.
     ///
     /// # Errors

@@ -45,7 +45,7 @@ const ALARM_ROUNDS: usize = 16;
 const RETRY_MILLIS: u64 = 5_000;
 /// Until an alarm repeats what one before it may have died of.
 const AGAIN_MILLIS: u64 = 15 * 60 * 1000;
-/// Until the account is told what was counted.
+/// Until the account is told what was counted, and its log what was refused.
 const TELL_MILLIS: u64 = 3_000;
 /// Until sessions and links are looked through after somebody has signed in.
 const SWEEP_MILLIS: u64 = 25 * 60 * 60 * 1000;
@@ -207,6 +207,7 @@ impl QuartzObject {
                 inner.follow_up().await?;
             }
             inner.note_usage()?;
+            inner.note_denials()?;
             Ok(answer.into())
         })
     }
@@ -255,6 +256,7 @@ impl QuartzObject {
         turn::answer(async move {
             let answer = peers::answer(&inner.accounts, &ask).await?;
             inner.note_messages()?;
+            inner.note_denials()?;
             Ok(answer.into())
         })
     }
@@ -452,6 +454,14 @@ impl Inner {
         }
     }
 
+    /// Has what was refused put into the account's log within seconds: it is in memory, and that may end.
+    fn note_denials(&self) -> Result<(), JsValue> {
+        match self.accounts.has_denials() {
+            true => self.set_alarm(JsClock.now_millis() + TELL_MILLIS),
+            false => Ok(()),
+        }
+    }
+
     async fn tell_usage(&self) -> Result<(), JsValue> {
         match self.namespace().await? {
             Some(namespace) => usage::tell(&namespace, &self.peers).await,
@@ -469,6 +479,8 @@ impl Inner {
                 if self.accounts.is_closing(*id).await.map_err(JsError::from)? {
                     self.settle().await?;
                 }
+                let noted = self.accounts.flush_denials().await;
+                noted.map_err(JsError::from)?;
                 self.deliver(deliveries).await?;
             }
             Role::Namespace(_, listing) => self.update_listing(listing).await?,

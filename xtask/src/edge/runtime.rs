@@ -147,7 +147,7 @@ pub(crate) fn dev(args: &DevArgs) -> Result<()> {
 }
 
 /// Runs a test file of `xtask/edge` under node.
-pub(super) fn node_test(file: &str, worker: &Path) -> Result<()> {
+pub(crate) fn node_test(file: &str, worker: &Path) -> Result<()> {
     let tools = npm(Tools::Runtime)?;
     let scratch = cache::target_dir().join(format!("xtask/edge-{}", std::process::id()));
     let result = process::run(
