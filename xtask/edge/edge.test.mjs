@@ -370,6 +370,45 @@ test("what was refused is in the log though the object ends", async () => {
   assert.ok(entries.some(({ outcome }) => outcome === "permission_denied"), JSON.stringify(entries));
 });
 
+test("cookies insist on TLS where it was come over, if nobody says where browsers come", async () => {
+  const bindings = { QUARTZ_ROOT_KEY: KEY };
+  const { defaultPersistRoot, durableObjectsPersist, ...settings } = quiet;
+  const other = new Miniflare({ ...settings, bindings });
+  const send = (scheme, method, path, headers, body) =>
+    other.dispatchFetch(`${scheme}://localhost${path}`, {
+      method,
+      headers: { "content-type": "application/json", ...headers },
+      body: body && JSON.stringify(body),
+    });
+  try {
+    const invited = { email: "ann@example.com", role: "reader" };
+    const root = { authorization: `Bearer ${KEY}` };
+    const { token } = await (await send("http", "POST", "/v1/invitations", root, invited)).json();
+    const password = "correct horse";
+    const cookie = (answer) => answer.headers.get("set-cookie");
+    const secure = cookie(await send("https", "POST", "/v1/auth/accept", {}, { token, password }));
+    assert.match(secure, /^__Host-quartz_session=.*; Secure$/);
+    const login = { email: invited.email, password };
+    // What a client says of it does not count.
+    const lie = { "x-forwarded-proto": "https" };
+    const plain = cookie(await send("http", "POST", "/v1/auth/login", lie, login));
+    assert.match(plain, /^quartz_session=/);
+    assert.doesNotMatch(plain, /Secure/);
+    for (const [scheme, set] of [
+      ["https", secure],
+      ["http", plain],
+    ]) {
+      const held = { cookie: set.split(";")[0] };
+      const session = await send(scheme, "GET", "/v1/auth/session", held);
+      assert.equal(session.status, 200, scheme);
+      const who = await send(scheme, "GET", "/v1/whoami", held);
+      assert.equal(who.status, 200, scheme);
+    }
+  } finally {
+    await other.dispose();
+  }
+});
+
 const oidc = { QUARTZ_OIDC_ISSUER: "https://id.example", QUARTZ_OIDC_CLIENT_ID: "quartz" };
 for (const [vars, missing] of [
   [{ QUARTZ_MAIL_KEY: "" }, "QUARTZ_MAIL_URL needs QUARTZ_MAIL_KEY, which is not set"],

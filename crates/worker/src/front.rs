@@ -94,7 +94,8 @@ impl Front {
         if exchange::read_lines(headers, &mut carried).is_err() {
             return Ok("".into());
         }
-        let secure = self.settings.people.is_secure();
+        let over_tls = exchange::over_tls(&carried);
+        let secure = self.settings.people.is_secure(over_tls);
         let Some(credential) = credential_in(&method, &carried, secure) else {
             return Ok("".into());
         };
