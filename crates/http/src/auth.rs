@@ -24,6 +24,7 @@ pub struct ClientAddress(pub IpAddr);
 pub struct OverTls;
 
 /// Whether cookies insist on TLS, for a handler that sets one.
+#[derive(Clone, Copy)]
 pub(crate) struct Secure(pub(crate) bool);
 
 impl Secure {
@@ -37,7 +38,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Secure {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
-        Ok(Self::of(app(&parts.extensions)?, &parts.extensions))
+        Ok(Self::of(&app(&parts.extensions)?, &parts.extensions))
     }
 }
 
@@ -103,7 +104,7 @@ impl<S: Send + Sync> FromRequestParts<S> for OwnSession {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
         let app = app(&parts.extensions)?;
         let is_session = caller(parts)?.grant.member.is_some();
-        let Secure(secure) = Secure::of(app, &parts.extensions);
+        let Secure(secure) = Secure::of(&app, &parts.extensions);
         let cookie = cookie::SESSION
             .find(&parts.headers, secure)
             .filter(|_| is_session);
@@ -122,7 +123,7 @@ impl<S: Send + Sync> FromRequestParts<S> for FormerSession {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
         let app = app(&parts.extensions)?;
-        let Secure(secure) = Secure::of(app, &parts.extensions);
+        let Secure(secure) = Secure::of(&app, &parts.extensions);
         let cookie = cookie::SESSION.find(&parts.headers, secure);
         Ok(Self(cookie.map(str::to_owned)))
     }
@@ -136,7 +137,7 @@ impl<S: Send + Sync> FromRequestParts<S> for SsoBegun {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
         let app = app(&parts.extensions)?;
-        let Secure(secure) = Secure::of(app, &parts.extensions);
+        let Secure(secure) = Secure::of(&app, &parts.extensions);
         let cookie = cookie::SSO.find(&parts.headers, secure);
         Ok(Self(cookie.map(str::to_owned)))
     }

@@ -173,19 +173,19 @@ pub(super) fn signed_in(
     secure: Secure,
     (cookie, info): (String, SessionInfo),
 ) -> Result<Reply> {
-    let cookie = session_cookie(app, &secure, &cookie, &info);
+    let cookie = session_cookie(app, secure, &cookie, &info);
     Ok(unkept(Reply::json(&to_wire(info))?).cookie(cookie))
 }
 
 /// What makes the browser keep a session as long as it lives.
 pub(super) fn session_cookie(
     app: &App,
-    secure: &Secure,
+    Secure(secure): Secure,
     cookie: &str,
     info: &SessionInfo,
 ) -> HeaderValue {
     let left = info.ends_at.saturating_sub(app.accounts.now_millis());
-    cookie::SESSION.set(secure.0, cookie, left / 1000)
+    cookie::SESSION.set(secure, cookie, left / 1000)
 }
 
 /// An answer that no cache may keep.

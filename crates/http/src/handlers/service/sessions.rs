@@ -54,7 +54,7 @@ pub(crate) async fn logout(
 ) -> Result<Reply> {
     let ended = app.accounts.sign_out(&cookie).await;
     ended.map_err(from_service)?;
-    Ok(gone(&secure))
+    Ok(gone(secure))
 }
 
 /// Log out everywhere
@@ -74,7 +74,7 @@ pub(crate) async fn logout_everywhere(
 ) -> Result<Reply> {
     let ended = app.accounts.sign_out_everywhere(&cookie).await;
     ended.map_err(from_service)?;
-    Ok(gone(&secure))
+    Ok(gone(secure))
 }
 
 /// Go over to another account
@@ -120,10 +120,10 @@ pub(crate) async fn leave(
     let account = account_of(&app, &caller).await?;
     let left = app.accounts.leave(&account, &caller.by()).await;
     left.map_err(from_service)?;
-    Ok(gone(&secure))
+    Ok(gone(secure))
 }
 
 /// Done, and the browser forgets the cookie.
-fn gone(Secure(secure): &Secure) -> Reply {
-    Reply::empty(StatusCode::NO_CONTENT).header("set-cookie", cookie::SESSION.set(*secure, "", 0))
+fn gone(Secure(secure): Secure) -> Reply {
+    Reply::empty(StatusCode::NO_CONTENT).header("set-cookie", cookie::SESSION.set(secure, "", 0))
 }

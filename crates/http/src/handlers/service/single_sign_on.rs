@@ -119,7 +119,7 @@ pub(crate) async fn finish_sso(
     let finished = app.accounts.finish_sso(&visitor, kept, answer, former);
     let (cookie, info, return_to) = finished.await.map_err(from_service)?;
     let reply = on_to(&return_to)?
-        .cookie(session_cookie(&app, &secure, &cookie, &info))
+        .cookie(session_cookie(&app, secure, &cookie, &info))
         .cookie(cookie::SSO.set(secure.0, "", 0));
     Ok(reply)
 }
