@@ -72,12 +72,17 @@ class PerInstance {
   }
 }
 
+// Whether a request has come over TLS, as its first line; what a client says of it does not count.
+function scheme(request) {
+  return request.url.startsWith("https:") ? "x-forwarded-proto\nhttps\n" : "";
+}
+
 // The head of a request. The platform writes its own Accept-Encoding over that of the client, and compresses
 // what is not; only what the client itself asked for counts.
 function head(request) {
   let text = "";
   for (const [name, value] of request.headers) {
-    if (name !== "accept-encoding") text += `${name}\n${value}\n`;
+    if (name !== "accept-encoding" && name !== "x-forwarded-proto") text += `${name}\n${value}\n`;
   }
   const accepted = request.cf?.clientAcceptEncoding;
   return accepted ? `${text}accept-encoding\n${accepted}\n` : text;
@@ -86,8 +91,9 @@ function head(request) {
 // The headers that may hold a credential.
 const CREDENTIALS = ["authorization", "x-api-key", "api-key", "cookie", "quartz-csrf"];
 
-function credentials(headers) {
-  let text = "";
+function credentials(request) {
+  const { headers } = request;
+  let text = scheme(request);
   for (const name of CREDENTIALS) {
     const value = headers.get(name);
     if (value !== null) text += `${name}\n${value}\n`;
@@ -95,15 +101,21 @@ function credentials(headers) {
   return text;
 }
 
-// The platform takes an object in half the time that pairs cost it.
+// The platform takes an object in half the time that pairs cost it. Cookies alone cannot be joined to one line.
 function fields(text) {
   const headers = {};
   const parts = text.split("\n");
   for (let at = 0; at + 1 < parts.length; at += 2) {
     const name = parts[at];
+    if (name === "set-cookie" && Object.hasOwn(headers, name)) return pairs(parts);
     headers[name] = Object.hasOwn(headers, name) ? `${headers[name]}, ${parts[at + 1]}` : parts[at + 1];
   }
   return headers;
+}
+
+function pairs(parts) {
+  const count = Math.floor(parts.length / 2);
+  return Array.from({ length: count }, (_, at) => [parts[2 * at], parts[2 * at + 1]]);
 }
 
 // From `https://host/path?query` on.
@@ -146,7 +158,8 @@ function exchange(request, answering) {
 }
 
 function exchanged(request, answering, body) {
-  const [method, path, lines] = [request.method, target(request.url), head(request)];
+  const [method, path] = [request.method, target(request.url)];
+  const lines = scheme(request) + head(request);
   const given = guarded(() => answering.get().fetch(method, path, lines, body));
   return given instanceof Promise ? given.then(response) : response(given);
 }
@@ -275,7 +288,7 @@ function route(request, path, now) {
   const named = (name) => request.headers.get(name) ?? undefined;
   const [authorization, address] = [named("authorization"), named("cf-connecting-ip")];
   const ask = () => {
-    const told = credentials(request.headers);
+    const told = credentials(request);
     return guarded(() => front.get().route(request.method, path, address, told));
   };
   if (authorization === undefined || !path.startsWith(NAMESPACES)) return split(ask());

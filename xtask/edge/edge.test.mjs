@@ -357,19 +357,81 @@ test("a webhook does not lead inside, whatever it is called", async () => {
   }
 });
 
-test("a setting that is missing is named in the log", async () => {
-  let said = "";
-  const hear = (stream) => stream.on("data", (piece) => (said += piece));
+test("what was refused is in the log though the object ends", async () => {
+  const made = await call("POST", "/v1/keys", { name: "reads", role: "reader" });
+  const { key } = await made.json();
+  const headers = { authorization: `Bearer ${key}` };
+  const refused = await call("GET", "/v1/members", undefined, headers);
+  assert.equal(refused.status, 403);
+  // The alarm comes within three seconds.
+  await sleep(5_000);
+  await restart();
+  const { entries } = await (await call("GET", "/v1/audit?limit=1000")).json();
+  assert.ok(entries.some(({ outcome }) => outcome === "permission_denied"), JSON.stringify(entries));
+});
+
+test("cookies insist on TLS where it was come over, if nobody says where browsers come", async () => {
+  const bindings = { QUARTZ_ROOT_KEY: KEY };
   const { defaultPersistRoot, durableObjectsPersist, ...settings } = quiet;
-  const bindings = { ...settings.bindings, QUARTZ_MAIL_KEY: "" };
-  const handleRuntimeStdio = (out, err) => void (hear(out), hear(err));
-  const other = new Miniflare({ ...settings, bindings, handleRuntimeStdio });
+  const other = new Miniflare({ ...settings, bindings });
+  const send = (scheme, method, path, headers, body) =>
+    other.dispatchFetch(`${scheme}://localhost${path}`, {
+      method,
+      headers: { "content-type": "application/json", ...headers },
+      body: body && JSON.stringify(body),
+    });
   try {
-    const answer = await other.dispatchFetch("http://localhost/v1/auth/methods");
-    assert.deepEqual([answer.status, (await answer.json()).code], [500, "internal"]);
-    const missing = "QUARTZ_MAIL_URL needs QUARTZ_MAIL_KEY, which is not set";
-    await until("the message", () => said.includes(missing));
+    const invited = { email: "ann@example.com", role: "reader" };
+    const root = { authorization: `Bearer ${KEY}` };
+    const { token } = await (await send("http", "POST", "/v1/invitations", root, invited)).json();
+    const password = "correct horse";
+    const cookie = (answer) => answer.headers.get("set-cookie");
+    const secure = cookie(await send("https", "POST", "/v1/auth/accept", {}, { token, password }));
+    assert.match(secure, /^__Host-quartz_session=.*; Secure$/);
+    const login = { email: invited.email, password };
+    // What a client says of it does not count.
+    const lie = { "x-forwarded-proto": "https" };
+    const plain = cookie(await send("http", "POST", "/v1/auth/login", lie, login));
+    assert.match(plain, /^quartz_session=/);
+    assert.doesNotMatch(plain, /Secure/);
+    for (const [scheme, set] of [
+      ["https", secure],
+      ["http", plain],
+    ]) {
+      const held = { cookie: set.split(";")[0] };
+      const session = await send(scheme, "GET", "/v1/auth/session", held);
+      assert.equal(session.status, 200, scheme);
+      const who = await send(scheme, "GET", "/v1/whoami", held);
+      assert.equal(who.status, 200, scheme);
+    }
   } finally {
     await other.dispose();
   }
 });
+
+const oidc = { QUARTZ_OIDC_ISSUER: "https://id.example", QUARTZ_OIDC_CLIENT_ID: "quartz" };
+for (const [vars, missing] of [
+  [{ QUARTZ_MAIL_KEY: "" }, "QUARTZ_MAIL_URL needs QUARTZ_MAIL_KEY, which is not set"],
+  [{ QUARTZ_OIDC_CLIENT_ID: "x" }, "QUARTZ_OIDC_CLIENT_ID needs QUARTZ_OIDC_ISSUER, the provider"],
+  [oidc, "QUARTZ_OIDC_ISSUER needs QUARTZ_OIDC_ROLES or QUARTZ_OIDC_DEFAULT_ROLE"],
+  [
+    { ...oidc, QUARTZ_OIDC_ROLES: "a=reader", QUARTZ_OIDC_ISSUER: "http://id.example" },
+    "an identity provider is spoken to over https, over http only on this machine",
+  ],
+]) {
+  test(`a setting that is wrong is named in the log: ${missing}`, async () => {
+    let said = "";
+    const hear = (stream) => stream.on("data", (piece) => (said += piece));
+    const { defaultPersistRoot, durableObjectsPersist, ...settings } = quiet;
+    const bindings = { ...settings.bindings, ...vars };
+    const handleRuntimeStdio = (out, err) => void (hear(out), hear(err));
+    const other = new Miniflare({ ...settings, bindings, handleRuntimeStdio });
+    try {
+      const answer = await other.dispatchFetch("http://localhost/v1/auth/methods");
+      assert.deepEqual([answer.status, (await answer.json()).code], [500, "internal"]);
+      await until("the message", () => said.includes(missing));
+    } finally {
+      await other.dispose();
+    }
+  });
+}

@@ -55,7 +55,7 @@ fn main() -> ExitCode {
         Command::Test(args) => test::run(&args),
         Command::Conformance(args) => conformance::run(&args),
         Command::Mail => server::build().and_then(|()| mail::run()),
-        Command::Sso => server::build().and_then(|()| sso::run()),
+        Command::Sso => server::build().and_then(|()| sso::natively()),
         Command::Edge(args) => edge::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Tidy => tidy::run(),

@@ -91,7 +91,7 @@ fn all(args: &Args, steps: &mut Steps) -> Result<()> {
     steps.run(
         "single sign-on",
         "repeat with `cargo xtask sso`; the play is in xtask/sso/play.py",
-        sso::run,
+        sso::natively,
     )?;
     at_the_edge(steps, &wasm)?;
     if args.crash {
@@ -142,6 +142,11 @@ fn at_the_edge(steps: &mut Steps, wasm: &Wasm) -> Result<()> {
         "edge faults",
         "repeat with `cargo xtask edge test`; the tests are in xtask/edge/edge.test.mjs",
         || edge::faults(wasm),
+    )?;
+    steps.run(
+        "single sign-on at the edge",
+        "repeat with `cargo xtask edge test`; see xtask/edge/sso.test.mjs and xtask/sso/play.py",
+        || sso::at_the_edge(&worker),
     )?;
     let mut runtime = steps.run("edge runtime", "see its log above", || edge::start(&worker))?;
     steps.run_tests(

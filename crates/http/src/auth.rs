@@ -5,19 +5,42 @@ use core::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
-use http::{HeaderMap, Method, header, request::Parts};
+use http::{Extensions, HeaderMap, Method, header, request::Parts};
 use quartz_api::{CSRF, ErrorCode};
 use quartz_service::{By, Credential, Denial, Grant, Halt, Visitor, key_text::KeyFault};
 
 use crate::{
     cookie,
     problem::{Failure, Result, from_store},
-    state::app,
+    state::{App, app},
 };
 
 /// Where a request comes from. A host that knows puts it among the request's extensions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientAddress(pub IpAddr);
+
+/// A request that has come over TLS. A host that ends it itself puts this among the request's extensions.
+#[derive(Clone, Copy, Debug)]
+pub struct OverTls;
+
+/// Whether cookies insist on TLS, for a handler that sets one.
+#[derive(Clone, Copy)]
+pub(crate) struct Secure(pub(crate) bool);
+
+impl Secure {
+    pub(crate) fn of(app: &App, extensions: &Extensions) -> Self {
+        let came_over_tls = extensions.get::<OverTls>().is_some();
+        Self(app.accounts.people_settings().is_secure(came_over_tls))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Secure {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
+        Ok(Self::of(&app(&parts.extensions)?, &parts.extensions))
+    }
+}
 
 /// What a host has found out by itself: put among the request's extensions, it stands in the place of
 /// a credential. Extensions do not come over the wire, so no client can send one.
@@ -81,7 +104,7 @@ impl<S: Send + Sync> FromRequestParts<S> for OwnSession {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
         let app = app(&parts.extensions)?;
         let is_session = caller(parts)?.grant.member.is_some();
-        let secure = app.accounts.people_settings().is_secure();
+        let Secure(secure) = Secure::of(&app, &parts.extensions);
         let cookie = cookie::SESSION
             .find(&parts.headers, secure)
             .filter(|_| is_session);
@@ -100,7 +123,7 @@ impl<S: Send + Sync> FromRequestParts<S> for FormerSession {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
         let app = app(&parts.extensions)?;
-        let secure = app.accounts.people_settings().is_secure();
+        let Secure(secure) = Secure::of(&app, &parts.extensions);
         let cookie = cookie::SESSION.find(&parts.headers, secure);
         Ok(Self(cookie.map(str::to_owned)))
     }
@@ -114,7 +137,7 @@ impl<S: Send + Sync> FromRequestParts<S> for SsoBegun {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
         let app = app(&parts.extensions)?;
-        let secure = app.accounts.people_settings().is_secure();
+        let Secure(secure) = Secure::of(&app, &parts.extensions);
         let cookie = cookie::SSO.find(&parts.headers, secure);
         Ok(Self(cookie.map(str::to_owned)))
     }

@@ -19,9 +19,7 @@ use crate::{
     gatekeeper::{Admission, Credential, Gatekeeper, Keeper, Knock},
     key_text::{self, KeyFault},
     peers::Peer,
-    person::{
-        PeopleSettings, Registry, SESSION_PREFIX, SsoAttempts, Turnstile, Visitor, csrf_holds,
-    },
+    person::{PeopleSettings, Registry, SESSION_PREFIX, Turnstile, Visitor, csrf_holds},
     roles,
     roll::Roll,
     rows::{ACCOUNTS, Kind, audit::Entry, enrolled::Stage},
@@ -47,7 +45,6 @@ struct Shared {
     only: Option<AccountId>,
     people: Registry,
     turnstile: Turnstile,
-    sso_attempts: SsoAttempts,
 }
 
 /// The key that the first account's owner starts with, kept as its hash. It is no row: whoever has the
@@ -131,7 +128,6 @@ impl Accounts {
             only,
             people: Registry::new(Arc::clone(&store)),
             turnstile: Turnstile::new(),
-            sso_attempts: SsoAttempts::new(ports.random()),
             store,
             ports: Arc::new(ports),
             root,
@@ -321,6 +317,13 @@ impl Accounts {
         }
     }
 
+    /// Whether something was refused to an account in memory that is not in its log yet.
+    #[must_use]
+    pub fn has_denials(&self) -> bool {
+        let denied = |account: &Account| account.has_denials().then_some(());
+        !self.0.open.pick(|_, account| denied(account)).is_empty()
+    }
+
     /// Writes the denials of all accounts in memory into their logs. The host calls it now and then.
     ///
     /// # Errors
@@ -425,10 +428,6 @@ impl Accounts {
 
     pub(crate) fn turnstile(&self) -> &Turnstile {
         &self.0.turnstile
-    }
-
-    pub(crate) fn sso_attempts(&self) -> &SsoAttempts {
-        &self.0.sso_attempts
     }
 
     /// How people get in.

@@ -55,10 +55,7 @@ pub enum Error {
     #[error("the session has ended: log in")]
     Session,
     /// There is no identity provider.
-    #[error(
-        "there is no single sign-on here; its operator sets QUARTZ_OIDC_ISSUER, and on Cloudflare \
-         there is none"
-    )]
+    #[error("there is no single sign-on here; its operator sets QUARTZ_OIDC_ISSUER")]
     SsoNotConfigured,
     /// The browser did not begin this single sign-on, or too long ago, or has ended it already.
     #[error(

@@ -72,6 +72,15 @@ pub enum AccountAsk {
         /// By what, if not by a password.
         how: String,
     },
+    /// To give somebody the role that their identity provider says; to let go of them if it says none.
+    Appoint {
+        /// Where from.
+        visitor: Visitor,
+        /// Who.
+        email: Email,
+        /// The role's name.
+        role: Option<String>,
+    },
     /// To note that something was refused.
     Denied(AuditEntry),
 }
@@ -255,6 +264,22 @@ impl Accounts {
                 {
                     let by = visitor.by(grant);
                     account.record(&by, "session.create", &how).await?;
+                }
+                Ok(Answer::Done)
+            }
+            AccountAsk::Appoint {
+                visitor,
+                email,
+                role,
+            } => {
+                let account = account.ok_or_else(|| Error::NotFound {
+                    what: "account",
+                    name: id.to_string(),
+                })?;
+                let by = visitor.member(id, 0, &email);
+                match role {
+                    Some(role) => account.appoint(&by, &email, &role).await?,
+                    None => account.dismiss(&by, &email).await?,
                 }
                 Ok(Answer::Done)
             }

@@ -15,7 +15,7 @@ use futures::{StreamExt as _, stream};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use http_body_util::BodyExt as _;
 use js_sys::{Array, Function, Promise, Reflect, Uint8Array};
-use quartz_http::auth::ClientAddress;
+use quartz_http::auth::{ClientAddress, OverTls};
 use send_wrapper::SendWrapper;
 use tower::{Service, ServiceExt as _};
 use wasm_bindgen::{JsCast as _, prelude::*};
@@ -83,7 +83,16 @@ fn request(method: &str, target: &str, headers: &str, body: JsValue) -> Result<R
     if let Some(address) = address {
         request.extensions_mut().insert(ClientAddress(address));
     }
+    if over_tls(request.headers()) {
+        request.extensions_mut().insert(OverTls);
+    }
     Ok(request)
+}
+
+/// Whether a request has come over TLS; `entry.js` writes it over whatever a client sends.
+pub(crate) fn over_tls(headers: &HeaderMap) -> bool {
+    let scheme = headers.get("x-forwarded-proto");
+    scheme.is_some_and(|scheme| scheme == "https")
 }
 
 pub(crate) fn read_lines(text: &str, headers: &mut HeaderMap) -> Result<(), String> {

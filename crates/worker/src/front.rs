@@ -58,7 +58,7 @@ impl Front {
     pub fn new(env: &JsValue, objects: PeerObjects) -> Result<Self, JsError> {
         let settings = Settings::read(env)?;
         let store = Arc::new(Nowhere::default());
-        let accounts = host::accounts(store.clone(), &settings, objects.clone(), None)?;
+        let accounts = host::accounts(store.clone(), &settings, None, objects.clone(), None)?;
         Ok(Self {
             settings,
             store,
@@ -94,7 +94,8 @@ impl Front {
         if exchange::read_lines(headers, &mut carried).is_err() {
             return Ok("".into());
         }
-        let secure = self.settings.people.is_secure();
+        let over_tls = exchange::over_tls(&carried);
+        let secure = self.settings.people.is_secure(over_tls);
         let Some(credential) = credential_in(&method, &carried, secure) else {
             return Ok("".into());
         };

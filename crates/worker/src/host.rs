@@ -18,7 +18,9 @@ use quartz_core::{
     store::{BoxFuture, Store, StoreError},
 };
 use quartz_http::{App, Host, account_bounds};
-use quartz_service::{AccountId, Accounts, AtOnce, Entropy, Mail, Ports, peers::Peer};
+use quartz_service::{
+    AccountId, Accounts, AtOnce, Entropy, Mail, Ports, SingleSignOn, peers::Peer,
+};
 use send_wrapper::SendWrapper;
 use tower::Layer as _;
 use wasm_bindgen::prelude::*;
@@ -76,6 +78,7 @@ impl Entropy for JsEntropy {
 pub(crate) fn accounts(
     store: Arc<dyn Store>,
     settings: &Settings,
+    sso: Option<Arc<SingleSignOn>>,
     objects: PeerObjects,
     here: Option<Peer>,
 ) -> Result<Accounts, JsError> {
@@ -87,7 +90,7 @@ pub(crate) fn accounts(
         plans: Arc::default(),
         people: Arc::new(settings.people.clone()),
         mail: mail.map(|mail| Arc::new(mail) as Arc<dyn Mail>),
-        sso: None,
+        sso,
         offload: Arc::new(AtOnce),
         spawn: spawner(),
         peers: Arc::new(Objects::new(objects, here)),

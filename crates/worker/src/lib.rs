@@ -39,6 +39,10 @@ mod settings;
 #[cfg(target_arch = "wasm32")]
 pub mod sql;
 #[cfg(target_arch = "wasm32")]
+mod sso;
+#[cfg(target_arch = "wasm32")]
+mod sso_key;
+#[cfg(target_arch = "wasm32")]
 pub mod store;
 #[cfg(target_arch = "wasm32")]
 mod table;

@@ -14,7 +14,11 @@ use quartz_core::{
     store::{MemoryStore, Store},
 };
 use quartz_http::{ApiState, App, Host};
-use quartz_service::{AccountId, Accounts, Namespaces, peers::Peer};
+use quartz_service::{
+    AccountId, Accounts, Namespaces, SingleSignOn,
+    peers::Peer,
+    person::{SsoAttempts, SsoSettings},
+};
 use wasm_bindgen::prelude::*;
 
 use crate::{
@@ -26,6 +30,7 @@ use crate::{
     peers::{self, PeerObjects},
     settings::Settings,
     sql::{DurableObjectStorage, Sql, store_error},
+    sso, sso_key,
     store::SqlStore,
     turn, usage,
 };
@@ -40,7 +45,7 @@ const ALARM_ROUNDS: usize = 16;
 const RETRY_MILLIS: u64 = 5_000;
 /// Until an alarm repeats what one before it may have died of.
 const AGAIN_MILLIS: u64 = 15 * 60 * 1000;
-/// Until the account is told what was counted.
+/// Until the account is told what was counted, and its log what was refused.
 const TELL_MILLIS: u64 = 3_000;
 /// Until sessions and links are looked through after somebody has signed in.
 const SWEEP_MILLIS: u64 = 25 * 60 * 60 * 1000;
@@ -124,7 +129,12 @@ impl QuartzObject {
             Some(_) => Arc::new(store.at_once()),
             None => Arc::new(MemoryStore::default()),
         };
-        let accounts = host::accounts(own, &settings, peers.clone(), here)?;
+        let sso = match (here, &settings.sso) {
+            (Some(Peer::Registry), Some(sso)) => Some(single_sign_on(sso, &settings, &sql)),
+            _ => None,
+        };
+        let sso = sso.transpose().map_err(|thrown| store_error(&thrown))?;
+        let accounts = host::accounts(own, &settings, sso, peers.clone(), here)?;
         let gatekeeper = Arc::new(Gate::new(peers.clone(), accounts.clone(), here));
         let cache = VECTOR_CACHE.with(Clone::clone);
         let directory = Directory::new(Arc::new(store), Arc::new(JsClock), cache, spawner());
@@ -197,6 +207,7 @@ impl QuartzObject {
                 inner.follow_up().await?;
             }
             inner.note_usage()?;
+            inner.note_denials()?;
             Ok(answer.into())
         })
     }
@@ -245,6 +256,7 @@ impl QuartzObject {
         turn::answer(async move {
             let answer = peers::answer(&inner.accounts, &ask).await?;
             inner.note_messages()?;
+            inner.note_denials()?;
             Ok(answer.into())
         })
     }
@@ -442,6 +454,14 @@ impl Inner {
         }
     }
 
+    /// Has what was refused put into the account's log within seconds: it is in memory, and that may end.
+    fn note_denials(&self) -> Result<(), JsValue> {
+        match self.accounts.has_denials() {
+            true => self.set_alarm(JsClock.now_millis() + TELL_MILLIS),
+            false => Ok(()),
+        }
+    }
+
     async fn tell_usage(&self) -> Result<(), JsValue> {
         match self.namespace().await? {
             Some(namespace) => usage::tell(&namespace, &self.peers).await,
@@ -459,6 +479,8 @@ impl Inner {
                 if self.accounts.is_closing(*id).await.map_err(JsError::from)? {
                     self.settle().await?;
                 }
+                let noted = self.accounts.flush_denials().await;
+                noted.map_err(JsError::from)?;
                 self.deliver(deliveries).await?;
             }
             Role::Namespace(_, listing) => self.update_listing(listing).await?,
@@ -519,6 +541,17 @@ impl Inner {
         self.alarm.set(Some(at));
         Ok(())
     }
+}
+
+/// Single sign-on at the registry, whose storage this is.
+fn single_sign_on(
+    sso: &SsoSettings,
+    settings: &Settings,
+    sql: &Sql,
+) -> Result<Arc<SingleSignOn>, JsValue> {
+    let attempts = SsoAttempts::new(sso_key::load_or_make(sql)?);
+    let made = sso::single_sign_on(sso, &settings.people.public_url, attempts);
+    made.map(Arc::new)
 }
 
 /// Whether a path below `/v1/namespaces` is that of a whole namespace.

@@ -41,6 +41,8 @@ enum Fault {
     Link,
     Conflict(String),
     TooManyMembers(usize),
+    NoAccount(String),
+    NoRole(String),
     Unavailable(String),
 }
 
@@ -103,6 +105,11 @@ impl From<Error> for Fault {
             Error::Link => Self::Link,
             Error::Conflict(why) => Self::Conflict(why),
             Error::TooMany { most, .. } => Self::TooManyMembers(most),
+            Error::NotFound {
+                what: "account",
+                name,
+            } => Self::NoAccount(name),
+            Error::NotFound { what: "role", name } => Self::NoRole(name),
             other => Self::Unavailable(other.to_string()),
         }
     }
@@ -118,6 +125,11 @@ impl From<Fault> for Error {
                 limit: "members",
                 most,
             },
+            Fault::NoAccount(name) => Self::NotFound {
+                what: "account",
+                name,
+            },
+            Fault::NoRole(name) => Self::NotFound { what: "role", name },
             Fault::Unavailable(why) => StoreError::Unavailable(why).into(),
         }
     }

@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use axum::http::HeaderValue;
 use js_sys::Reflect;
-use quartz_service::{Network, PeopleSettings, RootKey, person::PasswordCost};
+use quartz_service::{
+    Network, PeopleSettings, RootKey,
+    person::{PasswordCost, Secret, SsoSettings, SsoTexts},
+};
 use wasm_bindgen::prelude::*;
 
-use crate::mail::HttpMail;
+use crate::{mail::HttpMail, sso};
 
 /// Settings of the Worker and its objects.
 pub(crate) struct Settings {
@@ -19,6 +22,8 @@ pub(crate) struct Settings {
     pub(crate) people: PeopleSettings,
     /// The way to send mail, if there is one.
     pub(crate) mail: Option<HttpMail>,
+    /// The identity provider whose people get in, if there is one.
+    pub(crate) sso: Option<SsoSettings>,
     /// Networks that webhooks may reach though they are not public.
     pub(crate) webhook_networks: Arc<[Network]>,
 }
@@ -35,7 +40,7 @@ impl Settings {
             JsError::new("QUARTZ_ROOT_KEY is not set; run `wrangler secret put QUARTZ_ROOT_KEY`")
         })?;
         let set = |name: &str| text(name).filter(|value| !value.is_empty());
-        let mail = mail(set)?;
+        let (mail, sso) = (mail(set)?, single_sign_on(set)?);
         let public_url = set("QUARTZ_PUBLIC_URL").unwrap_or_default();
         let sign_up = set("QUARTZ_SIGN_UP").as_deref() == Some("true");
         if sign_up && mail.is_none() {
@@ -66,6 +71,7 @@ impl Settings {
                 .map_err(|_| JsError::new("QUARTZ_CORS_ORIGINS has an origin that is not text"))?,
             people,
             mail,
+            sso,
             webhook_networks: networks.collect::<Result<_, _>>()?,
         })
     }
@@ -93,4 +99,40 @@ fn mail(set: impl Fn(&str) -> Option<String>) -> Result<Option<HttpMail>, JsErro
         key: needed("QUARTZ_MAIL_KEY")?,
         from: needed("QUARTZ_MAIL_FROM")?,
     }))
+}
+
+/// The identity provider whose people get in, if there is one.
+fn single_sign_on(set: impl Fn(&str) -> Option<String>) -> Result<Option<SsoSettings>, JsError> {
+    let said = |setting: &str| set(&called(setting));
+    let all = |setting: &str| {
+        let text = said(setting)?;
+        Some(listed(&text).map(str::to_owned).collect())
+    };
+    let texts = SsoTexts {
+        issuer: said("issuer"),
+        client_id: said("client-id"),
+        client_secret: said("client-secret").as_deref().map(Secret::from),
+        account: said("account"),
+        scopes: all("scopes"),
+        groups_claim: said("groups-claim"),
+        roles: all("roles"),
+        default_role: said("default-role"),
+    };
+    let settings = texts.check(called).map_err(|why| JsError::new(&why))?;
+    if let Some(SsoSettings { issuer, .. }) = &settings {
+        let (issuer_is, url) = (called("issuer"), "QUARTZ_PUBLIC_URL");
+        if set(url).is_none() {
+            let why =
+                format!("{issuer_is} needs {url}, which is not set: browsers come back there");
+            return Err(JsError::new(&why));
+        }
+        let reachable = sso::check_transport(issuer);
+        reachable.map_err(|why| JsError::new(&format!("{issuer_is}: {why}")))?;
+    }
+    Ok(settings)
+}
+
+/// The variable of a setting of single sign-on.
+fn called(setting: &str) -> String {
+    format!("QUARTZ_OIDC_{}", setting.replace('-', "_").to_uppercase())
 }

@@ -7,7 +7,10 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 
-use super::bundler::bundler;
+use super::{
+    bundler::bundler,
+    runtime::{Tools, npm},
+};
 use crate::{
     cache,
     process::{self, output, program, root},
@@ -17,16 +20,16 @@ use crate::{
 /// What Cloudflare's free plan takes, compressed.
 const SIZE_LIMIT_BYTES: u64 = 3_000_000;
 const PROFILE: &str = "edge";
+/// Our own modules in JavaScript.
+const OURS: [&str; 2] = ["entry.js", "sso.js"];
+/// The package that single sign-on is made with; it is one module.
+const LIBRARY: &str = "oauth4webapi";
 
 /// Builds the Worker; gives the folder with its modules.
 pub(crate) fn build(wasm: &Wasm) -> Result<PathBuf> {
     let folder = root().join("target/worker");
     compile(wasm, &["--lib"])?;
     pack("quartz_worker.wasm", &folder)?;
-    fs::copy(
-        root().join("crates/worker/entry.js"),
-        folder.join("entry.js"),
-    )?;
     let bytes = compressed_bytes(&folder)?;
     println!(
         "{}: {} kB compressed, of {} kB",
@@ -48,15 +51,25 @@ pub(super) fn compile(wasm: &Wasm, part: &[&str]) -> Result<()> {
     process::run(cargo.args(["--profile", PROFILE]).args(part))
 }
 
-/// Packs a compiled module into `folder`.
+/// Packs a compiled module into `folder`, and beside it the modules that are JavaScript.
 pub(super) fn pack(module: &str, folder: &Path) -> Result<()> {
     let compiled = cache::target_dir().join(TARGET).join(PROFILE).join(module);
     let _ = fs::remove_dir_all(folder);
-    process::run(program(bundler()?).arg(compiled).arg(folder))
+    process::run(program(bundler()?).arg(compiled).arg(folder))?;
+    for file in OURS {
+        fs::copy(root().join("crates/worker").join(file), folder.join(file))?;
+    }
+    let library = npm(Tools::Runtime)?.modules.join(LIBRARY);
+    let licence = fs::read_to_string(library.join("LICENSE.md"))?;
+    let code = fs::read_to_string(library.join("build/index.js"))?;
+    let file = folder.join(LIBRARY).with_extension("js");
+    // Whoever has a copy has its licence.
+    fs::write(file, format!("/*\n{licence}*/\n{code}"))?;
+    Ok(())
 }
 
 fn compressed_bytes(folder: &Path) -> Result<u64> {
-    let all = "cat entry.js quartz.js quartz_bg.wasm | gzip -9 | wc -c";
+    let all = "cat *.js *.wasm | gzip -9 | wc -c";
     let bytes = output(program("sh").current_dir(folder).args(["-c", all]))?;
     bytes.trim().parse().context("wc counts bytes")
 }

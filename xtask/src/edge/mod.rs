@@ -12,7 +12,7 @@ use anyhow::Result;
 pub(crate) use self::{
     bench::bench,
     build::build,
-    runtime::Runtime,
+    runtime::{Runtime, Tools, node_test, npm},
     test::{faults, same_answers, start},
 };
 use crate::setup;

@@ -21,7 +21,7 @@ const KEY: &str = "qz_root_ME36vCbuL8uLD4Fq180s3Any3kp1g4TqubnYuhqlBlk8NGwAg";
 
 /// What of `xtask/edge/package-lock.json` is installed, each in a folder of its own.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Tools {
+pub(crate) enum Tools {
     /// What serves the Worker on this machine.
     Runtime,
     /// That, and what sends it to Cloudflare.
@@ -29,7 +29,7 @@ pub(super) enum Tools {
 }
 
 /// Installs tools, and a node if there is none new enough.
-pub(super) fn npm(tools: Tools) -> Result<Npm> {
+pub(crate) fn npm(tools: Tools) -> Result<Npm> {
     match tools {
         Tools::Runtime => setup::npm("xtask/edge", "edge", Dependencies::Needed),
         Tools::Deploy => setup::npm("xtask/edge", "edge-deploy", Dependencies::All),
@@ -147,7 +147,7 @@ pub(crate) fn dev(args: &DevArgs) -> Result<()> {
 }
 
 /// Runs a test file of `xtask/edge` under node.
-pub(super) fn node_test(file: &str, worker: &Path) -> Result<()> {
+pub(crate) fn node_test(file: &str, worker: &Path) -> Result<()> {
     let tools = npm(Tools::Runtime)?;
     let scratch = cache::target_dir().join(format!("xtask/edge-{}", std::process::id()));
     let result = process::run(

@@ -17,6 +17,7 @@ use crate::{
     process::{self, program, root},
     server::{self, Server},
     setup::{self, Wasm},
+    sso,
 };
 
 /// Builds and tests the Worker.
@@ -24,6 +25,7 @@ pub(super) fn run() -> Result<()> {
     let wasm = setup::wasm()?;
     let worker = build(&wasm)?;
     faults(&wasm)?;
+    sso::at_the_edge(&worker)?;
     let mut runtime = start(&worker)?;
     runtime.watch(|runtime| conformance::suite(&runtime.url, &runtime.api_key))?;
     server::build()?;
@@ -61,10 +63,7 @@ pub(super) fn under_test(wasm: &Wasm) -> Result<PathBuf> {
     let folder = root().join("target/worker-test");
     compile(wasm, &["--example", "under_test"])?;
     pack("examples/under_test.wasm", &folder)?;
-    for file in ["crates/worker/entry.js", "xtask/edge/entry.test.js"] {
-        let from = root().join(file);
-        let name = from.file_name().unwrap_or_default();
-        fs::copy(&from, folder.join(name))?;
-    }
+    let entry = "entry.test.js";
+    fs::copy(root().join("xtask/edge").join(entry), folder.join(entry))?;
     Ok(folder)
 }

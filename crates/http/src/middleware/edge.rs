@@ -26,7 +26,7 @@ use tracing::{Instrument as _, field};
 use super::{lingering::Rest, request_id::request_id, route_metrics::RouteTable};
 use crate::{
     access::{Access, work},
-    auth::{self, Admitted, Caller, ClientAddress, Guest},
+    auth::{self, Admitted, Caller, ClientAddress, Guest, Secure},
     names,
     problem::{Failure, Result, rate_headers},
     refusal_page,
@@ -241,7 +241,7 @@ impl Edge {
         if let Some(Admitted(grant)) = request.extensions().get() {
             return Ok(Some(Admission::Ready(Ok(Arc::clone(grant)))));
         }
-        let secure = app.accounts.people_settings().is_secure();
+        let Secure(secure) = Secure::of(app, request.extensions());
         let credential = auth::credential(request.method(), request.headers(), secure)?;
         let address = address(request);
         Ok(Some(app.gatekeeper.admit(Knock {

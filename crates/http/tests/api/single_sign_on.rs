@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use quartz_core::store::BoxFuture;
 use quartz_service::{
     AccountId, Handshake, Identity, IdentityFault, IdentityProvider, PeopleSettings, SingleSignOn,
+    person::SsoAttempts,
 };
 use serde_json::json;
 
@@ -48,6 +49,7 @@ impl IdentityProvider for Provider {
 fn server(public_url: &str) -> Api {
     let sso = SingleSignOn {
         provider: Arc::new(Provider::default()),
+        attempts: SsoAttempts::new([1; 32]),
         account: AccountId::ROOT,
         roles: vec![("staff".into(), "reader".into())],
         default_role: None,

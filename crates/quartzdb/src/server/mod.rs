@@ -33,7 +33,10 @@ use quartz_core::{
 };
 use quartz_engines::LocalStore;
 use quartz_http::ApiState;
-use quartz_service::{Accounts, PeopleSettings, PersonId, Ports, RootKey, peers::AllHere};
+use quartz_service::{
+    Accounts, Entropy as _, PeopleSettings, PersonId, Ports, RootKey, peers::AllHere,
+    person::SsoAttempts,
+};
 use tokio::{
     net::TcpListener,
     sync::watch,
@@ -43,6 +46,7 @@ use tokio::{
 pub(crate) use self::settings::{Config, ServeArgs};
 use self::{
     courier::HttpCourier, host::NativeHost, instrumented::InstrumentedStore, metrics::Metrics,
+    openid_connect::OpenIdConnect,
 };
 
 /// Tasks of its own that a thread runs before it looks at those woken from outside the runtime. A
@@ -118,31 +122,36 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<Running> {
     let cache = VectorCache::new(config.vector_cache_bytes);
     let clock = Arc::new(host::SystemClock);
     let public_url = config.public_url.clone().unwrap_or_else(|| url.clone());
-    let sso = config.oidc.as_ref();
-    let sso = sso
-        .map(|oidc| oidc.single_sign_on(&public_url))
-        .transpose()?;
+    let entropy = Arc::new(host::SystemEntropy::new()?);
+    let sso = config.sso.as_ref().map(|settings| -> anyhow::Result<_> {
+        let provider = Arc::new(OpenIdConnect::new(settings, &public_url)?);
+        // Of this process: who is away while it ends begins anew.
+        let mut key = [0; 32];
+        entropy.fill(&mut key);
+        let sso = settings.single_sign_on(provider, SsoAttempts::new(key));
+        Ok(Arc::new(sso))
+    });
     let ports = Ports {
         plans: Arc::new(ArcSwap::from_pointee(config.plans.clone())),
         bounds: quartz_http::account_bounds(&config.limits),
         clock: clock.clone(),
-        entropy: Arc::new(host::SystemEntropy::new()?),
+        entropy,
         people: Arc::new(PeopleSettings {
             sign_up: config.sign_up,
             public_url,
             ..PeopleSettings::default()
         }),
         mail: config.mail()?,
-        sso,
+        sso: sso.transpose()?,
         offload: Arc::new(host::OnThreads::new()),
         spawn: Arc::clone(&spawn),
         peers: Arc::new(AllHere),
     };
     let accounts = Accounts::new(Arc::clone(&store), ports, RootKey::new(&api_key)).await?;
-    if let Some(oidc) = &config.oidc
-        && accounts.open(oidc.account).await?.is_none()
+    if let Some(sso) = &config.sso
+        && accounts.open(sso.account).await?.is_none()
     {
-        bail!("--oidc-account: there is no account {}", oidc.account);
+        bail!("--oidc-account: there is no account {}", sso.account);
     }
     let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let directory = Directory::new_on(processors, store, clock, cache, spawn).await?;

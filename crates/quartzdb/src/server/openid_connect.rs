@@ -28,7 +28,7 @@ use openidconnect::{
     url::Url,
 };
 use quartz_core::store::BoxFuture;
-use quartz_service::{Handshake, Identity, IdentityFault, IdentityProvider};
+use quartz_service::{Handshake, Identity, IdentityFault, IdentityProvider, person::SsoSettings};
 use reqwest::redirect;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -36,7 +36,6 @@ use tokio::sync::Mutex;
 
 use super::{
     courier::cause,
-    sso_settings::Oidc,
     tls::{self, Trust},
 };
 
@@ -133,19 +132,19 @@ struct Discovered {
 
 impl OpenIdConnect {
     /// The provider that an operator has named, whose browsers come back to `public_url`.
-    pub(super) fn new(oidc: &Oidc, public_url: &str) -> anyhow::Result<Self> {
-        let issuer = IssuerUrl::new(oidc.issuer.clone()).context("--oidc-issuer is no URL")?;
+    pub(super) fn new(settings: &SsoSettings, public_url: &str) -> anyhow::Result<Self> {
+        let issuer = IssuerUrl::new(settings.issuer.clone()).context("--oidc-issuer is no URL")?;
         let redirect = RedirectUrl::new(format!("{public_url}/v1/auth/sso/callback"))?;
-        let secret = oidc.client_secret.as_ref();
+        let secret = settings.client_secret.as_ref();
         let now = Instant::now();
         Ok(Self {
             http: Http::new(issuer.url())?,
             issuer,
-            client_id: ClientId::new(oidc.client_id.clone()),
+            client_id: ClientId::new(settings.client_id.clone()),
             client_secret: secret.map(|secret| ClientSecret::new(secret.expose().to_owned())),
             redirect,
-            scopes: oidc.scopes.iter().cloned().map(Scope::new).collect(),
-            groups_claim: oidc.groups_claim.clone(),
+            scopes: settings.scopes.iter().cloned().map(Scope::new).collect(),
+            groups_claim: settings.groups_claim.clone(),
             discovered: Mutex::new(Discovered {
                 metadata: None,
                 fault: String::new(),

@@ -72,17 +72,17 @@ async fn provider() -> (Shared, OpenIdConnect) {
             answer(&serving, stream).await;
         }
     });
-    let oidc = Oidc {
+    let settings = SsoSettings {
         issuer,
         client_id: "quartz".into(),
-        client_secret: Some(SECRET.parse().unwrap()),
+        client_secret: Some(SECRET.into()),
         account: AccountId::ROOT,
         scopes: vec!["email".into(), "team".into()],
         groups_claim: "groups".into(),
         roles: Vec::new(),
         default_role: None,
     };
-    let client = OpenIdConnect::new(&oidc, "https://db.example").unwrap();
+    let client = OpenIdConnect::new(&settings, "https://db.example").unwrap();
     (shared, client)
 }
 

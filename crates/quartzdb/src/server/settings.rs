@@ -13,12 +13,12 @@ use clap::ValueEnum;
 use http::HeaderValue;
 use quartz_api::Limits;
 use quartz_engines::Options;
-use quartz_service::{Catalogue, Mail, Network};
+use quartz_service::{Catalogue, Mail, Network, person::SsoSettings};
 use serde::Deserialize;
 
 use super::{
     mail::{Smtp, SmtpUrl},
-    sso_settings::{Oidc, OidcArgs},
+    sso_settings::OidcArgs,
 };
 
 const EXAMPLES: &str = "\
@@ -162,7 +162,7 @@ pub(crate) struct Config {
     pub(crate) public_url: Option<String>,
     pub(crate) sign_up: bool,
     smtp: Option<(SmtpUrl, String)>,
-    pub(super) oidc: Option<Oidc>,
+    pub(super) sso: Option<SsoSettings>,
 }
 
 impl ServeArgs {
@@ -206,7 +206,7 @@ impl ServeArgs {
         if sign_up && smtp.is_none() {
             bail!("--sign-up needs --smtp-url: an account is founded by the link in a mail");
         }
-        let oidc = self.oidc.or(file.oidc).into_oidc()?;
+        let sso = self.oidc.or(file.oidc).into_settings()?;
         let origins = self.cors_origins.or(file.cors_origins).unwrap_or_default();
         Ok(Config {
             data: self
@@ -249,7 +249,7 @@ impl ServeArgs {
             public_url,
             sign_up,
             smtp,
-            oidc,
+            sso,
         })
     }
 }

@@ -24,6 +24,7 @@ mod sign_in;
 mod sign_up;
 mod single_sign_on;
 mod sso_attempt;
+mod sso_settings;
 mod turnstile;
 
 use core::net::IpAddr;
@@ -42,11 +43,11 @@ pub use self::{
     sign_in::SignIn,
     sign_up::SignUp,
     single_sign_on::{SingleSignOn, SsoAnswer},
-    sso_attempt::SSO_LIFE_MILLIS,
+    sso_attempt::{SSO_LIFE_MILLIS, SsoAttempts},
+    sso_settings::{Secret, SsoSettings, SsoTexts},
 };
 pub(crate) use self::{
     registry::Registry,
-    sso_attempt::SsoAttempts,
     turnstile::{Attempt, Turnstile},
 };
 use crate::{AccountId, By, Grant, grant::Signed};

@@ -7,7 +7,7 @@ const HOUR_MILLIS: u64 = 60 * 60 * 1000;
 pub struct PeopleSettings {
     /// Whether strangers may make accounts of their own. It takes mail.
     pub sign_up: bool,
-    /// Where browsers reach the server, without a slash at the end.
+    /// Where browsers reach the server, without a slash at the end; empty if nobody has said.
     pub public_url: String,
     /// What a new password's hash costs.
     pub password_cost: PasswordCost,
@@ -30,9 +30,13 @@ impl Default for PeopleSettings {
 }
 
 impl PeopleSettings {
-    /// Whether browsers come over TLS, so that cookies can insist on it.
+    /// Whether browsers come over TLS, so that cookies can insist on it: what the operator has said, or else how
+    /// this one has come.
     #[must_use]
-    pub fn is_secure(&self) -> bool {
-        self.public_url.starts_with("https://")
+    pub fn is_secure(&self, came_over_tls: bool) -> bool {
+        match self.public_url.as_str() {
+            "" => came_over_tls,
+            url => url.starts_with("https://"),
+        }
     }
 }

@@ -7,12 +7,12 @@ use super::{
     Attempt, Email, PersonId, Visitor,
     actor::Person,
     session::{Beginning, SessionInfo},
-    sso_attempt::SsoAttempt,
+    sso_attempt::{SsoAttempt, SsoAttempts},
 };
 use crate::{
-    Account, AccountId, Accounts, AuditEntry, Grant, Identity, IdentityFault, IdentityProvider,
+    AccountId, Accounts, AuditEntry, Identity, IdentityFault, IdentityProvider,
     error::{Error, Result},
-    grant::Signed,
+    peers::{AccountAsk, Ask},
     rows::person::{StoredIdentity, StoredPerson},
 };
 
@@ -23,6 +23,8 @@ const SUBJECT_BYTES_MAX: usize = 255;
 pub struct SingleSignOn {
     /// The provider.
     pub provider: Arc<dyn IdentityProvider>,
+    /// Those who are away at it.
+    pub attempts: SsoAttempts,
     /// The account that its people are members of.
     pub account: AccountId,
     /// Groups with their roles; the first that somebody is in counts.
@@ -83,7 +85,7 @@ impl Accounts {
         self.turnstile()
             .pass(Attempt::Guess, visitor.address, visitor.now_micros)?;
         let (secret, now) = (self.ports().random(), self.now_millis());
-        let (kept, attempt) = self.sso_attempts().begin(secret, now, return_to);
+        let (kept, attempt) = sso.attempts.begin(secret, now, return_to);
         let url = sso.provider.sign_in_url(attempt.handshake()).await;
         let url = url.map_err(|fault| failed(&fault))?;
         Ok((kept, url))
@@ -108,21 +110,17 @@ impl Accounts {
         self.turnstile()
             .pass(Attempt::Guess, visitor.address, visitor.now_micros)?;
         let now = self.now_millis();
-        let attempt = kept.and_then(|kept| self.sso_attempts().take(kept, &answer.state, now));
+        let attempt = kept.and_then(|kept| sso.attempts.take(kept, &answer.state, now));
         let attempt = attempt.ok_or(Error::SsoAttempt)?;
-        let account = self.open(sso.account).await?;
-        let account = account.ok_or_else(|| Error::NotFound {
-            what: "account",
-            name: sso.account.to_string(),
-        })?;
         let known = self.identified(sso, &attempt, answer).await;
         let entered = match &known {
-            Ok(known) => self.let_in(sso, &account, visitor, known, former).await,
+            Ok(known) => self.let_in(sso, visitor, known, former).await,
             Err(error) => Err(error.clone()),
         };
         if let Err(error) = &entered {
             let email = known.as_ref().ok().map(|known| &known.email);
-            self.note_sso_denial(&account, visitor, email, error);
+            self.note_sso_denial(sso.account, visitor, email, error)
+                .await;
         }
         let (cookie, info) = entered?;
         Ok((cookie, info, attempt.return_to))
@@ -155,21 +153,19 @@ impl Accounts {
     async fn let_in(
         &self,
         sso: &SingleSignOn,
-        account: &Account,
         visitor: &Visitor,
         known: &Known,
         former: Option<&str>,
     ) -> Result<(String, SessionInfo)> {
-        let (email, id) = (&known.email, PersonId::of(&known.email));
-        let grant = Grant {
-            account: account.id(),
-            member: Some(Signed {
-                person: id,
-                email: email.as_str().to_owned(),
-            }),
-            ..Grant::nothing()
+        let (account, id) = (sso.account, PersonId::of(&known.email));
+        let appoint = |role: Option<&str>| {
+            let appoint = AccountAsk::Appoint {
+                visitor: visitor.clone(),
+                email: known.email.clone(),
+                role: role.map(str::to_owned),
+            };
+            self.ask_peer(Ask::Account(account, appoint))
         };
-        let by = visitor.by(grant.into());
         let person = self.people().open_existing(id).await?;
         let state = person.as_ref().map(Person::state);
         let stored = state.as_ref().and_then(|state| state.person.as_ref());
@@ -180,22 +176,22 @@ impl Accounts {
         let Some(role) = sso.role(&known.groups) else {
             if let Some(person) = person.filter(|_| is_bound) {
                 let ended = person.change(self.now_millis(), |draft| {
-                    draft.end_sessions(|_, session| session.account == account.id());
+                    draft.end_sessions(|_, session| session.account == account);
                     Ok(())
                 });
                 ended.await?;
-                account.dismiss(&by, email).await?;
-                self.forget_account(vec![id], account.id()).await?;
+                appoint(None).await?;
+                self.forget_account(vec![id], account).await?;
             }
             let why = "none of your groups has a role here: ask whoever runs the identity provider";
             return Err(Error::SsoRefused(why.to_owned()));
         };
         let person = self.people().open(id).await?;
         // First the person, as in accepting an invitation; here it is also decided whose the address is.
-        let is_new_here = self.bind(&person, account.id(), known).await?;
-        if let Err(error) = account.appoint(&by, email, role).await {
+        let is_new_here = self.bind(&person, account, known).await?;
+        if let Err(error) = appoint(Some(role)).await {
             if is_new_here {
-                self.forget_account(vec![id], account.id()).await?;
+                self.forget_account(vec![id], account).await?;
             }
             return Err(match error {
                 Error::NotFound { what: "role", name } => Error::SsoRefused(format!(
@@ -205,7 +201,7 @@ impl Accounts {
             });
         }
         let beginning = Beginning {
-            account: account.id(),
+            account,
             since: self.now_millis(),
             by_provider: true,
         };
@@ -247,9 +243,9 @@ impl Accounts {
         bound.await
     }
 
-    fn note_sso_denial(
+    async fn note_sso_denial(
         &self,
-        account: &Account,
+        id: AccountId,
         visitor: &Visitor,
         email: Option<&Email>,
         error: &Error,
@@ -261,9 +257,8 @@ impl Accounts {
             Error::TooMany { .. } => "limit_exceeded",
             _ => return,
         };
-        let id = account.id();
         let actor = email.map_or_else(|| "sso".to_owned(), |email| format!("person:{email}"));
-        account.note_denial(AuditEntry {
+        let denied = AccountAsk::Denied(AuditEntry {
             at: self.now_millis(),
             actor: format!("{id}/{actor}"),
             action: "session.create".to_owned(),
@@ -273,6 +268,9 @@ impl Accounts {
             request_id: visitor.request_id.clone(),
             ..AuditEntry::default()
         });
+        if let Err(error) = self.ask_peer(Ask::Account(id, denied)).await {
+            tracing::warn!(account = %id, %error, "a denial is not in the log");
+        }
     }
 }
 

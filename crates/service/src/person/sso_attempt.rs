@@ -27,8 +27,7 @@ const NONCE_CONTEXT: &str = "quartzdb 2026-11 nonce of a single sign-on";
 const VERIFIER_CONTEXT: &str = "quartzdb 2026-11 code verifier of a single sign-on";
 
 /// Makes attempts and takes them back, each once.
-pub(crate) struct SsoAttempts {
-    /// Of this process: what has begun before it started begins anew.
+pub struct SsoAttempts {
     key: [u8; 32],
     spent: Cache<[u8; SECRET_BYTES], Arc<AtomicBool>>,
 }
@@ -43,7 +42,10 @@ pub(super) struct SsoAttempt {
 }
 
 impl SsoAttempts {
-    pub(crate) fn new(key: [u8; 32]) -> Self {
+    /// Attempts that are marked with a key. Who has begun with another one begins anew, so it lasts as long as
+    /// the host can see to.
+    #[must_use]
+    pub fn new(key: [u8; 32]) -> Self {
         Self {
             key,
             spent: Cache::new(SPENT_MAX),

@@ -10,7 +10,7 @@ use quartz_service::person::{SessionInfo, SignIn, SignUp};
 
 use super::{check_label, check_password, given_password, parse_email, single_sign_on};
 use crate::{
-    auth::{FormerSession, Guest},
+    auth::{FormerSession, Guest, Secure},
     cookie,
     extract::Json,
     handlers::Reply,
@@ -95,6 +95,7 @@ pub(crate) async fn sign_up(
 )]
 pub(crate) async fn verify(
     Extension(app): Extension<App>,
+    secure: Secure,
     Guest(visitor): Guest,
     Json { value: request, .. }: Json<VerifyRequest>,
 ) -> Result<Reply> {
@@ -102,7 +103,7 @@ pub(crate) async fn verify(
     let verified = app
         .accounts
         .verify(&visitor, &request.token, &request.password);
-    signed_in(&app, verified.await.map_err(from_service)?)
+    signed_in(&app, secure, verified.await.map_err(from_service)?)
 }
 
 /// Log in
@@ -120,6 +121,7 @@ pub(crate) async fn verify(
 )]
 pub(crate) async fn login(
     Extension(app): Extension<App>,
+    secure: Secure,
     Guest(visitor): Guest,
     FormerSession(former): FormerSession,
     Json { value: request, .. }: Json<LoginRequest>,
@@ -136,7 +138,7 @@ pub(crate) async fn login(
         account: account.transpose()?,
     };
     let signed = app.accounts.sign_in(&visitor, wanted, former.as_deref());
-    signed_in(&app, signed.await.map_err(from_service)?)
+    signed_in(&app, secure, signed.await.map_err(from_service)?)
 }
 
 /// Accept an invitation
@@ -153,6 +155,7 @@ pub(crate) async fn login(
 )]
 pub(crate) async fn accept(
     Extension(app): Extension<App>,
+    secure: Secure,
     Guest(visitor): Guest,
     FormerSession(former): FormerSession,
     Json { value: request, .. }: Json<AcceptRequest>,
@@ -161,18 +164,26 @@ pub(crate) async fn accept(
     let (code, former) = (request.code.as_deref(), former.as_deref());
     let accounts = &app.accounts;
     let accepted = accounts.accept(&visitor, &request.token, &request.password, code, former);
-    signed_in(&app, accepted.await.map_err(from_service)?)
+    signed_in(&app, secure, accepted.await.map_err(from_service)?)
 }
 
 /// The session, with its cookie.
-pub(super) fn signed_in(app: &App, (cookie, info): (String, SessionInfo)) -> Result<Reply> {
-    let cookie = session_cookie(app, &cookie, &info);
+pub(super) fn signed_in(
+    app: &App,
+    secure: Secure,
+    (cookie, info): (String, SessionInfo),
+) -> Result<Reply> {
+    let cookie = session_cookie(app, secure, &cookie, &info);
     Ok(unkept(Reply::json(&to_wire(info))?).cookie(cookie))
 }
 
 /// What makes the browser keep a session as long as it lives.
-pub(super) fn session_cookie(app: &App, cookie: &str, info: &SessionInfo) -> HeaderValue {
-    let secure = app.accounts.people_settings().is_secure();
+pub(super) fn session_cookie(
+    app: &App,
+    Secure(secure): Secure,
+    cookie: &str,
+    info: &SessionInfo,
+) -> HeaderValue {
     let left = info.ends_at.saturating_sub(app.accounts.now_millis());
     cookie::SESSION.set(secure, cookie, left / 1000)
 }

@@ -8,7 +8,7 @@ use super::{
     login::{signed_in, to_wire, unkept},
 };
 use crate::{
-    auth::{Caller, Guest, OwnSession},
+    auth::{Caller, Guest, OwnSession, Secure},
     cookie,
     extract::Json,
     handlers::Reply,
@@ -49,11 +49,12 @@ pub(crate) async fn get_session(
 )]
 pub(crate) async fn logout(
     Extension(app): Extension<App>,
+    secure: Secure,
     OwnSession(cookie): OwnSession,
 ) -> Result<Reply> {
     let ended = app.accounts.sign_out(&cookie).await;
     ended.map_err(from_service)?;
-    Ok(gone(&app))
+    Ok(gone(secure))
 }
 
 /// Log out everywhere
@@ -68,11 +69,12 @@ pub(crate) async fn logout(
 )]
 pub(crate) async fn logout_everywhere(
     Extension(app): Extension<App>,
+    secure: Secure,
     OwnSession(cookie): OwnSession,
 ) -> Result<Reply> {
     let ended = app.accounts.sign_out_everywhere(&cookie).await;
     ended.map_err(from_service)?;
-    Ok(gone(&app))
+    Ok(gone(secure))
 }
 
 /// Go over to another account
@@ -88,6 +90,7 @@ pub(crate) async fn logout_everywhere(
 )]
 pub(crate) async fn switch(
     Extension(app): Extension<App>,
+    secure: Secure,
     Guest(visitor): Guest,
     OwnSession(cookie): OwnSession,
     Json { value: request, .. }: Json<SwitchRequest>,
@@ -95,7 +98,7 @@ pub(crate) async fn switch(
     let account = request.account.parse();
     let account = account.map_err(|_| Failure::account_not_found(&request.account))?;
     let switched = app.accounts.switch(&visitor, &cookie, account).await;
-    signed_in(&app, switched.map_err(from_service)?)
+    signed_in(&app, secure, switched.map_err(from_service)?)
 }
 
 /// Leave the account
@@ -110,17 +113,17 @@ pub(crate) async fn switch(
 )]
 pub(crate) async fn leave(
     Extension(app): Extension<App>,
+    secure: Secure,
     caller: Caller,
     OwnSession(_): OwnSession,
 ) -> Result<Reply> {
     let account = account_of(&app, &caller).await?;
     let left = app.accounts.leave(&account, &caller.by()).await;
     left.map_err(from_service)?;
-    Ok(gone(&app))
+    Ok(gone(secure))
 }
 
 /// Done, and the browser forgets the cookie.
-fn gone(app: &App) -> Reply {
-    let secure = app.accounts.people_settings().is_secure();
+fn gone(Secure(secure): Secure) -> Reply {
     Reply::empty(StatusCode::NO_CONTENT).header("set-cookie", cookie::SESSION.set(secure, "", 0))
 }

@@ -10,7 +10,7 @@ use utoipa::IntoParams;
 
 use super::login::{session_cookie, unkept};
 use crate::{
-    auth::{FormerSession, Guest, SsoBegun},
+    auth::{FormerSession, Guest, Secure, SsoBegun},
     cookie,
     extract::QueryString,
     handlers::Reply,
@@ -76,6 +76,7 @@ pub(crate) struct FinishParams {
 )]
 pub(crate) async fn begin_sso(
     Extension(app): Extension<App>,
+    secure: Secure,
     Guest(visitor): Guest,
     QueryString(params): QueryString<BeginParams>,
 ) -> Result<Reply> {
@@ -83,8 +84,7 @@ pub(crate) async fn begin_sso(
     check_return_to(return_to, &app.limits)?;
     let begun = app.accounts.begin_sso(&visitor, return_to).await;
     let (kept, url) = begun.map_err(from_service)?;
-    let secure = app.accounts.people_settings().is_secure();
-    let kept = cookie::SSO.set(secure, &kept, SSO_LIFE_MILLIS / 1000);
+    let kept = cookie::SSO.set(secure.0, &kept, SSO_LIFE_MILLIS / 1000);
     Ok(on_to(&url)?.cookie(kept))
 }
 
@@ -108,6 +108,7 @@ pub(crate) async fn begin_sso(
 )]
 pub(crate) async fn finish_sso(
     Extension(app): Extension<App>,
+    secure: Secure,
     Guest(visitor): Guest,
     SsoBegun(kept): SsoBegun,
     FormerSession(former): FormerSession,
@@ -117,10 +118,9 @@ pub(crate) async fn finish_sso(
     let (kept, former) = (kept.as_deref(), former.as_deref());
     let finished = app.accounts.finish_sso(&visitor, kept, answer, former);
     let (cookie, info, return_to) = finished.await.map_err(from_service)?;
-    let secure = app.accounts.people_settings().is_secure();
     let reply = on_to(&return_to)?
-        .cookie(session_cookie(&app, &cookie, &info))
-        .cookie(cookie::SSO.set(secure, "", 0));
+        .cookie(session_cookie(&app, secure, &cookie, &info))
+        .cookie(cookie::SSO.set(secure.0, "", 0));
     Ok(reply)
 }
 

@@ -16,11 +16,15 @@ use quartz_core::{
     store::{BoxFuture, StoreError},
 };
 
-use super::*;
+use super::{
+    single_sign_on::{identity, settings},
+    *,
+};
 use crate::{
-    Namespaces,
+    Namespaces, NewAccount,
     peers::{Answer, Ask, Peer, Peers},
     rows,
+    testing::Provider,
 };
 
 /// The stores, and the way between them.
@@ -63,8 +67,13 @@ impl Peers for Apart {
 
 impl Apart {
     fn new() -> Self {
+        Self::with(None)
+    }
+
+    fn with(sso: Option<Arc<SingleSignOn>>) -> Self {
         let clock = Arc::new(ManualClock::new(1_000_000));
-        let (ports, beside) = testing::ports(clock);
+        let (mut ports, beside) = testing::ports(clock);
+        ports.sso = sso;
         Self(Arc::new(Places {
             stores: Mutex::default(),
             ports,
@@ -85,6 +94,16 @@ impl Apart {
         };
         let mut stores = self.0.stores.lock().unwrap();
         stores.entry(place).or_insert_with(open).clone()
+    }
+
+    fn found_root(&self) {
+        let (id, visitor, new) = (AccountId::ROOT, Self::visitor(), NewAccount::default());
+        block_on(self.at(Some(id)).found_here(&visitor, id, &new)).unwrap();
+    }
+
+    fn root(&self) -> Account {
+        let there = self.at(Some(AccountId::ROOT));
+        block_on(there.open(AccountId::ROOT)).unwrap().unwrap()
     }
 
     fn registry(&self) -> Accounts {
@@ -218,8 +237,12 @@ fn people_work_in_accounts_that_are_elsewhere() {
 
 /// Plays with each question lost in turn, or its answer, until there is none to lose.
 fn with_losses(play: impl Fn(&Apart, i64, bool) -> bool) {
+    with_losses_in(Apart::new, play);
+}
+
+fn with_losses_in(new: impl Fn() -> Apart, play: impl Fn(&Apart, i64, bool) -> bool) {
     for is_answered in [false, true] {
-        let whole = (0..100).find(|&number| play(&Apart::new(), number, is_answered));
+        let whole = (0..100).find(|&number| play(&new(), number, is_answered));
         assert!(whole.is_some_and(|number| number > 2), "{whole:?}");
     }
 }
@@ -294,4 +317,72 @@ fn a_closing_that_was_cut_off_is_finished_or_has_not_begun() {
         assert_eq!(unsettled, []);
         is_whole
     });
+}
+
+/// Somebody signs in at a provider, as one of these groups.
+fn by_provider(apart: &Apart, provider: &Provider, groups: &[&str]) -> Result<SessionInfo> {
+    let (registry, visitor) = (apart.registry(), Apart::visitor());
+    let (kept, _) = block_on(registry.begin_sso(&visitor, "/")).unwrap();
+    let (state, code) = provider.sign_in(Ok(identity("ann@example.com", groups)));
+    let answer = SsoAnswer {
+        state,
+        code: Ok(code),
+        issuer: None,
+    };
+    let finished = registry.finish_sso(&visitor, Some(&kept), answer, None);
+    block_on(finished).map(|(_, info, _)| info)
+}
+
+#[test]
+fn a_single_sign_on_that_was_cut_off_is_finished_by_another_try() {
+    let provider = Arc::new(Provider::default());
+    let new = || {
+        let apart = Apart::with(Some(settings(&provider, None, AccountId::ROOT)));
+        apart.found_root();
+        apart
+    };
+    with_losses_in(new, |apart, number, is_answered| {
+        apart.lose(number, is_answered);
+        let first = by_provider(apart, &provider, &["staff"]);
+        let is_whole = apart.is_whole();
+        assert_eq!(first.is_ok(), is_whole);
+        let info = first.or_else(|_| by_provider(apart, &provider, &["staff"]));
+        assert_eq!(info.unwrap().grant.role, "developer");
+        assert_eq!(apart.root().members().len(), 1);
+        is_whole
+    });
+    with_losses_in(new, |apart, number, is_answered| {
+        by_provider(apart, &provider, &["chiefs"]).unwrap();
+        apart.lose(number, is_answered);
+        let first = by_provider(apart, &provider, &[]);
+        let is_whole = apart.is_whole();
+        let refused = |answer: &Result<_>| matches!(answer, Err(Error::SsoRefused(_)));
+        assert!(!is_whole || refused(&first), "{first:?}");
+        // Who was let go of on another try is known to nobody any more, and refused all the same.
+        assert!(refused(&by_provider(apart, &provider, &[])));
+        assert_eq!(apart.root().members().len(), 0);
+        assert!(!block_on(apart.registry().has_people()).unwrap());
+        is_whole
+    });
+}
+
+#[test]
+fn who_has_no_role_at_a_provider_is_in_the_log_of_its_account() {
+    let provider = Arc::new(Provider::default());
+    let sso = settings(&provider, None, AccountId::ROOT);
+    let apart = Apart::with(Some(sso));
+    assert!(matches!(
+        by_provider(&apart, &provider, &["staff"]),
+        Err(Error::NotFound {
+            what: "account",
+            ..
+        })
+    ));
+    apart.found_root();
+    assert!(by_provider(&apart, &provider, &["elsewhere"]).is_err());
+    let account = apart.root();
+    block_on(account.flush_denials()).unwrap();
+    let log = block_on(account.audit(0, 100)).unwrap().entries;
+    let (_, last) = log.last().unwrap();
+    assert_eq!(last.entry.outcome, "sso_refused");
 }

@@ -9,7 +9,7 @@ struct Sso {
     provider: Arc<Provider>,
 }
 
-fn identity(email: &str, groups: &[&str]) -> Identity {
+pub(super) fn identity(email: &str, groups: &[&str]) -> Identity {
     Identity {
         subject: format!("subject of {}", email.to_lowercase()),
         email: Some(email.to_owned()),
@@ -79,7 +79,7 @@ impl Sso {
     }
 }
 
-fn settings(
+pub(super) fn settings(
     provider: &Arc<Provider>,
     default_role: Option<&str>,
     account: AccountId,
@@ -92,6 +92,7 @@ fn settings(
     let role = |(group, role): (&str, &str)| (group.to_owned(), role.to_owned());
     Arc::new(SingleSignOn {
         provider: provider.clone(),
+        attempts: SsoAttempts::new([1; 32]),
         account,
         roles: roles.map(role).into(),
         default_role: default_role.map(str::to_owned),
