@@ -1,5 +1,7 @@
 //! The audit log: what was done, in order, chained.
 
+use std::time::{Duration, Instant};
+
 use quartz_conformance::Tenant;
 use serde_json::{Value, json};
 
@@ -60,4 +62,46 @@ async fn the_log_is_the_accounts_own() {
         .await;
     let log = two.api.get("/v1/audit?limit=1000").await.ok().to_string();
     assert!(!log.contains("only one's"));
+}
+
+/// Until denials are in the log: where they happen they are gathered for some seconds.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[tokio::test]
+async fn what_is_refused_anywhere_is_in_the_log() {
+    let tenant = Tenant::new().await;
+    let (id, reader) = tenant.key(&json!({"name": "k", "role": "reader"})).await;
+    let value = "/v1/namespaces/n/kv/k";
+    let put = reader.call("PUT", value).body("text/plain", "x");
+    put.await.problem("permission_denied");
+    // What the account answers, and what whoever lists the accounts does.
+    for path in ["/v1/keys", "/v1/accounts"] {
+        reader.get(path).await.problem("permission_denied");
+    }
+    let wanted = [
+        "PUT /v1/namespaces/{ns}/kv/{*key}",
+        "GET /v1/keys",
+        "GET /v1/accounts",
+    ];
+    let began = Instant::now();
+    loop {
+        let log = tenant.api.get("/v1/audit?limit=1000").await.ok();
+        let entries = log["entries"].as_array().unwrap();
+        let refused: Vec<_> = entries
+            .iter()
+            .filter(|entry| entry["outcome"] == "permission_denied")
+            .collect();
+        for entry in &refused {
+            let actor = entry["actor"].as_str().unwrap();
+            assert!(actor.ends_with(&format!("/key:{id}")), "{entry}");
+        }
+        if wanted
+            .iter()
+            .all(|action| refused.iter().any(|entry| entry["action"] == *action))
+        {
+            return;
+        }
+        assert!(began.elapsed() < PATIENCE, "{entries:?}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
 }

@@ -15,6 +15,7 @@ use crate::{
     Account, AccountId, By, Catalogue, Denial, Email, Grant, Ports,
     account::Founding,
     calendar::month_of,
+    denials::Elsewhere,
     error::{Error, Result},
     gatekeeper::{Admission, Credential, Gatekeeper, Keeper, Knock},
     key_text::{self, KeyFault},
@@ -45,6 +46,7 @@ struct Shared {
     only: Option<AccountId>,
     people: Registry,
     turnstile: Turnstile,
+    elsewhere: Elsewhere,
 }
 
 /// The key that the first account's owner starts with, kept as its hash. It is no row: whoever has the
@@ -128,6 +130,7 @@ impl Accounts {
             only,
             people: Registry::new(Arc::clone(&store)),
             turnstile: Turnstile::new(),
+            elsewhere: Elsewhere::default(),
             store,
             ports: Arc::new(ports),
             root,
@@ -306,44 +309,11 @@ impl Accounts {
         }
     }
 
-    /// Notes that something was refused to an account that is in memory.
-    pub fn note_denial(&self, by: &By, action: &str, code: &str) {
-        if let Some(account) = self.opened(by.grant.account) {
-            account.note_denial(Entry {
-                action: action.to_owned(),
-                outcome: code.to_owned(),
-                ..by.entry(self.now_millis())
-            });
-        }
-    }
-
-    /// Whether something was refused to an account in memory that is not in its log yet.
-    #[must_use]
-    pub fn has_denials(&self) -> bool {
-        let denied = |account: &Account| account.has_denials().then_some(());
-        !self.0.open.pick(|_, account| denied(account)).is_empty()
-    }
-
-    /// Writes the denials of all accounts in memory into their logs. The host calls it now and then.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn flush_denials(&self) -> Result<(), StoreError> {
-        let pick = |account: &Account| account.has_denials().then(|| account.clone());
-        for account in self.0.open.pick(|_, account| pick(account)) {
-            account.flush_denials().await?;
-        }
-        Ok(())
-    }
-
     /// Accounts in memory that have a message due.
     #[must_use]
     pub fn with_due_messages(&self) -> Vec<Account> {
         let now = self.now_millis();
-        let due = |account: &Account| account.next_delivery().is_some_and(|at| at <= now);
-        self.0
-            .open
-            .pick(|_, account| due(account).then(|| account.clone()))
+        self.in_memory(|account| account.next_delivery().is_some_and(|at| at <= now))
     }
 
     /// When the first message of the accounts in memory is due, if one is on its way.
@@ -409,7 +379,7 @@ impl Accounts {
     /// when they come.
     pub async fn set_plans(&self, catalogue: Catalogue) {
         self.0.ports.plans.store(Arc::new(catalogue));
-        for account in self.0.open.pick(|_, account| Some(account.clone())) {
+        for account in self.in_memory(|_| true) {
             account.renew_plan().await;
         }
     }
@@ -434,6 +404,16 @@ impl Accounts {
     #[must_use]
     pub fn people_settings(&self) -> &PeopleSettings {
         &self.0.ports.people
+    }
+
+    /// The accounts in memory that are wanted.
+    pub(crate) fn in_memory(&self, wanted: impl Fn(&Account) -> bool) -> Vec<Account> {
+        let pick = |account: &Account| wanted(account).then(|| account.clone());
+        self.0.open.pick(|_, account| pick(account))
+    }
+
+    pub(crate) fn elsewhere(&self) -> &Elsewhere {
+        &self.0.elsewhere
     }
 
     pub(crate) fn opened(&self, id: AccountId) -> Option<Account> {

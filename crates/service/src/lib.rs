@@ -21,6 +21,7 @@ mod bounds;
 pub mod calendar;
 mod closing;
 mod collect;
+mod denials;
 mod error;
 mod gatekeeper;
 mod grant;

@@ -81,8 +81,13 @@ pub enum AccountAsk {
         /// The role's name.
         role: Option<String>,
     },
-    /// To note that something was refused.
-    Denied(AuditEntry),
+    /// To note what was refused in another place.
+    Denied {
+        /// Entries of the log.
+        entries: Vec<AuditEntry>,
+        /// How many more there were.
+        dropped: u64,
+    },
 }
 
 /// What the registry is asked.
@@ -283,9 +288,9 @@ impl Accounts {
                 }
                 Ok(Answer::Done)
             }
-            AccountAsk::Denied(entry) => {
+            AccountAsk::Denied { entries, dropped } => {
                 if let Some(account) = account {
-                    account.note_denial(entry);
+                    account.note_denials(entries, dropped);
                 }
                 Ok(Answer::Done)
             }

@@ -454,7 +454,7 @@ impl Inner {
         }
     }
 
-    /// Has what was refused put into the account's log within seconds: it is in memory, and that may end.
+    /// Has what was refused put into the logs of accounts within seconds: it is in memory, and that may end.
     fn note_denials(&self) -> Result<(), JsValue> {
         match self.accounts.has_denials() {
             true => self.set_alarm(JsClock.now_millis() + TELL_MILLIS),
@@ -473,14 +473,15 @@ impl Inner {
         // Opened, it is seen by the maintenance.
         self.namespace().await?;
         self.tell_usage().await?;
+        if let Err(error) = self.accounts.flush_denials().await {
+            tracing::warn!(%error, "denials could not be put into the audit log");
+        }
         match &self.role {
             Role::Registry { sweep_at } => self.sweep(sweep_at).await?,
             Role::Account(id, deliveries) => {
                 if self.accounts.is_closing(*id).await.map_err(JsError::from)? {
                     self.settle().await?;
                 }
-                let noted = self.accounts.flush_denials().await;
-                noted.map_err(JsError::from)?;
                 self.deliver(deliveries).await?;
             }
             Role::Namespace(_, listing) => self.update_listing(listing).await?,

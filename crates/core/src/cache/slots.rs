@@ -1,5 +1,4 @@
 use std::{
-    array,
     ops::Deref,
     sync::{
         Arc, Weak,
@@ -26,7 +25,8 @@ pub(crate) struct Slots<T> {
     chunks: Arc<Vec<Arc<Chunk<T>>>>,
 }
 
-type Chunk<T> = [ArcSwapWeak<Kept<T>>; CHUNK];
+/// As long as it needs to be: most namespaces have one part, and a slot for that.
+type Chunk<T> = [ArcSwapWeak<Kept<T>>];
 
 /// A part in the cache.
 pub(crate) struct Kept<T> {
@@ -101,7 +101,8 @@ impl<T: Cached> Slots<T> {
     /// Slots for parts below a number; those that commits add get theirs from
     /// [`renew`](Self::renew).
     pub(crate) fn new(parts: usize) -> Self {
-        let chunks = (0..parts.div_ceil(CHUNK)).map(|_| empty_chunk());
+        let chunks = (0..parts).step_by(CHUNK);
+        let chunks = chunks.map(|first| empty_chunk((parts - first).min(CHUNK)));
         Self {
             chunks: Arc::new(chunks.collect()),
         }
@@ -151,30 +152,39 @@ impl<T: Cached> Slots<T> {
         };
         let chunks = Arc::make_mut(&mut self.chunks);
         while chunks.len() <= highest / CHUNK {
-            chunks.push(empty_chunk());
+            // What lies before the new ones is whole.
+            if let Some(last) = chunks.last_mut() {
+                *last = copy(last, CHUNK, |_| true);
+            }
+            chunks.push(empty_chunk(0));
         }
         for same_chunk in numbers.chunk_by(|a, b| a / CHUNK == b / CHUNK) {
             let chunk = &mut chunks[same_chunk[0] / CHUNK];
-            let renewed: Chunk<T> = array::from_fn(|at| {
-                let changed = same_chunk.iter().any(|number| number % CHUNK == at);
-                ArcSwapWeak::new(if changed {
-                    Weak::new()
-                } else {
-                    chunk[at].load_full()
-                })
+            let highest = same_chunk[same_chunk.len() - 1] % CHUNK;
+            let len = chunk.len().max((highest + 1).next_power_of_two());
+            *chunk = copy(chunk, len, |at| {
+                !same_chunk.iter().any(|number| number % CHUNK == at)
             });
-            *chunk = Arc::new(renewed);
         }
     }
 
     fn slot(&self, number: u32) -> Option<&ArcSwapWeak<Kept<T>>> {
         let chunk = self.chunks.get(number as usize / CHUNK)?;
-        Some(&chunk[number as usize % CHUNK])
+        chunk.get(number as usize % CHUNK)
     }
 }
 
-fn empty_chunk<T>() -> Arc<Chunk<T>> {
-    Arc::new(array::from_fn(|_| ArcSwapWeak::new(Weak::new())))
+fn empty_chunk<T>(len: usize) -> Arc<Chunk<T>> {
+    (0..len).map(|_| ArcSwapWeak::new(Weak::new())).collect()
+}
+
+/// A chunk with what `keeps` says of another one, and empty slots up to a length.
+fn copy<T>(chunk: &Chunk<T>, len: usize, keeps: impl Fn(usize) -> bool) -> Arc<Chunk<T>> {
+    let slot = |at: usize| match chunk.get(at) {
+        Some(slot) if keeps(at) => ArcSwapWeak::new(slot.load_full()),
+        _ => ArcSwapWeak::new(Weak::new()),
+    };
+    (0..len).map(slot).collect()
 }
 
 #[cfg(test)]
@@ -211,6 +221,21 @@ mod tests {
         before.forget(&cache, 3);
         assert_eq!(seen(&before, 3), None);
         assert_eq!(seen(&after, 3), Some(1003));
+    }
+
+    #[test]
+    fn every_number_below_a_new_one_has_a_slot() {
+        let cache = VectorCache::new(1 << 20);
+        let mut slots = Slots::new(1);
+        slots.insert(&cache, 0, Part(7));
+        for highest in [1, 5, 6, 63, 64, 200] {
+            slots.renew([highest]);
+            assert_eq!(slots.get(&cache, 0).map(|part| part.0), Some(7));
+            for number in 1..=highest {
+                slots.insert(&cache, number, Part(number));
+                assert_eq!(slots.get(&cache, number).map(|part| part.0), Some(number));
+            }
+        }
     }
 
     #[test]

@@ -80,9 +80,9 @@ struct Shared {
 }
 
 /// What waits in the queue.
-#[expect(clippy::large_enum_variant, reason = "nearly all are writes")]
 enum Pending {
-    Write(Write, oneshot::Sender<Result<Written>>),
+    /// In a box: a queue keeps room for one more than is in it.
+    Write(Box<Write>, oneshot::Sender<Result<Written>>),
     Close(oneshot::Sender<()>),
 }
 
@@ -132,7 +132,7 @@ impl Namespace {
     /// When the write is refused or the store fails; see [`Error`].
     pub async fn write(&self, write: impl Into<Write>) -> Result<Written> {
         let (reply, answer) = oneshot::channel();
-        let pending = Pending::Write(write.into(), reply);
+        let pending = Pending::Write(Box::new(write.into()), reply);
         self.0
             .queue
             .clone()

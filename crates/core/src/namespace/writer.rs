@@ -68,10 +68,15 @@ impl Writer {
 
     /// Takes writes until the last handle is dropped or the namespace is closed.
     pub async fn run(mut self) {
-        while let Some(first) = self.waiting.next().await {
-            // A future of its own, as it is large: most namespaces wait for something to write, and
-            // keep no room for that.
-            Box::pin(self.write(first)).await;
+        // A future of its own, as it is large: most namespaces wait for something to write, and keep no
+        // room for that.
+        while let Some(write) = self
+            .waiting
+            .next()
+            .await
+            .map(|first| Box::pin(self.write(first)))
+        {
+            write.await;
         }
     }
 
@@ -248,7 +253,7 @@ impl Decided {
                 self.durability = self.durability.max(write.durability);
                 // A group may have begun long before this write came.
                 self.group.now = self.group.now.max(clock.now_millis());
-                let decided = self.group.decide(write).await;
+                let decided = self.group.decide(*write).await;
                 self.replies.push((reply, decided));
             }
             Pending::Close(done) => self.close = Some(done),

@@ -1,49 +1,20 @@
-//! Denials in the audit log. They come as fast as somebody knocks, so they are gathered, and what is
-//! too much is counted.
-
-use std::sync::{Mutex, PoisonError};
+//! Denials in the audit log.
 
 use quartz_core::store::{Batch, Durability, StoreError};
 
 use super::{Account, State};
-use crate::{audit, rows::audit::Entry};
-
-/// Denials that one flush writes; more are counted.
-const GATHERED_MAX: usize = 64;
-
-/// Denials that are not yet in the log.
-#[derive(Debug, Default)]
-pub(super) struct Gathered(Mutex<(Vec<Entry>, u64)>);
-
-impl Gathered {
-    fn add(&self, entry: Entry) {
-        let mut gathered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (entries, dropped) = &mut *gathered;
-        if entries.len() < GATHERED_MAX {
-            entries.push(entry);
-        } else {
-            *dropped += 1;
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .0
-            .is_empty()
-    }
-
-    fn take(&self) -> (Vec<Entry>, u64) {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
+use crate::{audit, denials::Denials, rows::audit::Entry};
 
 impl Account {
     /// Notes that something was refused. It is in the log after the next
     /// [`flush_denials`](Self::flush_denials).
     pub fn note_denial(&self, entry: Entry) {
-        self.0.denials.add(entry);
+        self.0.denials.add(entry.into());
+    }
+
+    /// Notes what was refused in another place.
+    pub(crate) fn note_denials(&self, entries: Vec<Entry>, dropped: u64) {
+        self.0.denials.add(Denials { entries, dropped });
     }
 
     pub(crate) fn has_denials(&self) -> bool {
@@ -56,7 +27,7 @@ impl Account {
     /// # Errors
     /// When the store fails; the denials are lost.
     pub async fn flush_denials(&self) -> Result<(), StoreError> {
-        let (entries, dropped) = self.0.denials.take();
+        let Denials { entries, dropped } = self.0.denials.take();
         if entries.is_empty() {
             return Ok(());
         }

@@ -33,6 +33,7 @@ pub use self::{
 pub(crate) use self::{state::State, usage::PART};
 use crate::{
     AccountId, AuditPage, Denial, Email, Grant, PersonId, Ports, audit,
+    denials::Gathered,
     error::{Error, Result},
     roles::OWNER,
     rows::{
@@ -59,7 +60,7 @@ struct Shared {
     writer: Mutex<()>,
     /// A commit has begun whose end is not known: the state is to be read again.
     uncertain: AtomicBool,
-    denials: denials::Gathered,
+    denials: Gathered,
 }
 
 /// On whose behalf something is done, for the decision and the audit log.
@@ -113,7 +114,7 @@ impl Account {
             state: ArcSwap::from_pointee(state),
             writer: Mutex::new(()),
             uncertain: AtomicBool::new(false),
-            denials: denials::Gathered::default(),
+            denials: Gathered::default(),
         }))))
     }
 

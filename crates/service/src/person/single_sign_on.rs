@@ -119,8 +119,7 @@ impl Accounts {
         };
         if let Err(error) = &entered {
             let email = known.as_ref().ok().map(|known| &known.email);
-            self.note_sso_denial(sso.account, visitor, email, error)
-                .await;
+            self.note_sso_denial(sso.account, visitor, email, error);
         }
         let (cookie, info) = entered?;
         Ok((cookie, info, attempt.return_to))
@@ -243,7 +242,7 @@ impl Accounts {
         bound.await
     }
 
-    async fn note_sso_denial(
+    fn note_sso_denial(
         &self,
         id: AccountId,
         visitor: &Visitor,
@@ -258,7 +257,7 @@ impl Accounts {
             _ => return,
         };
         let actor = email.map_or_else(|| "sso".to_owned(), |email| format!("person:{email}"));
-        let denied = AccountAsk::Denied(AuditEntry {
+        let entry = AuditEntry {
             at: self.now_millis(),
             actor: format!("{id}/{actor}"),
             action: "session.create".to_owned(),
@@ -267,10 +266,8 @@ impl Accounts {
             address: visitor.address.map(|a| a.to_string()).unwrap_or_default(),
             request_id: visitor.request_id.clone(),
             ..AuditEntry::default()
-        });
-        if let Err(error) = self.ask_peer(Ask::Account(id, denied)).await {
-            tracing::warn!(account = %id, %error, "a denial is not in the log");
-        }
+        };
+        self.note_denied(id, entry);
     }
 }
 

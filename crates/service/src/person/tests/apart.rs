@@ -243,7 +243,7 @@ fn with_losses(play: impl Fn(&Apart, i64, bool) -> bool) {
 fn with_losses_in(new: impl Fn() -> Apart, play: impl Fn(&Apart, i64, bool) -> bool) {
     for is_answered in [false, true] {
         let whole = (0..100).find(|&number| play(&new(), number, is_answered));
-        assert!(whole.is_some_and(|number| number > 2), "{whole:?}");
+        assert!(whole.is_some_and(|number| number > 1), "{whole:?}");
     }
 }
 
@@ -380,6 +380,7 @@ fn who_has_no_role_at_a_provider_is_in_the_log_of_its_account() {
     ));
     apart.found_root();
     assert!(by_provider(&apart, &provider, &["elsewhere"]).is_err());
+    block_on(apart.registry().flush_denials()).unwrap();
     let account = apart.root();
     block_on(account.flush_denials()).unwrap();
     let log = block_on(account.audit(0, 100)).unwrap().entries;
