@@ -53,7 +53,7 @@ fn api_keys_from_the_command_line() {
     assert!(told.contains("shown this once"), "{told}");
     let key = told.split_whitespace().find(|word| word.starts_with("qz_"));
     let key = key.unwrap();
-    assert_eq!((puts(key, "app-1"), puts(key, "other")), (0, 3));
+    assert_eq!((puts(key, "app-1"), puts(key, "other")), (0, 5));
     let described = read(&["describe", "1"]);
     assert_eq!(described["prefixes"], json!(["app-"]));
     let told = done(&["list"]);
