@@ -7,6 +7,7 @@ pub(super) mod bytes;
 mod codes;
 mod distance;
 mod hadamard;
+mod signs;
 mod vnni;
 
 use crate::dispatch::{Leaf, Level};
@@ -18,6 +19,7 @@ pub(crate) static LEAF: Leaf = Leaf {
     hadamard: hadamard::hadamard,
     codes: codes::KERNELS,
     bytes: bytes::KERNELS,
+    signs: signs::gather,
 };
 
 /// Needs AVX2, FMA and AVX-VNNI.

@@ -16,3 +16,5 @@ mod codes;
 mod distance;
 #[macro_use]
 mod hadamard;
+#[macro_use]
+mod signs;
