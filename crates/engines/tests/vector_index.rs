@@ -251,6 +251,47 @@ fn updates_deletes_and_reopening_leave_no_ghosts() {
     model.check();
 }
 
+/// What is kept in memory for a filter must not show, whatever is written between.
+#[test]
+fn a_filter_asked_with_again_answers_as_one_asked_with_anew() {
+    for metric in [Metric::Cosine, Metric::Dot, Metric::Euclidean] {
+        let mut model = Model::new(metric, Precision::F32);
+        // Enough that some may go before all of them are compared.
+        let count = COUNT + 1000;
+        fill(&mut model, count, |number| number as usize % TOPICS);
+        let ask = |model: &Model| -> Vec<_> {
+            let answers = (0..10).map(|number| {
+                let query = vector(1_000_000 + number, number as usize % TOPICS);
+                let answer = model.query(&query, Effort::default(), true);
+                assert_eq!(answer.plan.kind, PlanKind::FilterFirst);
+                assert!(answer.plan.refined < answer.plan.scanned && !answer.plan.exact);
+                let matches = answer.matches.into_iter();
+                let matches: Vec<_> = matches
+                    .map(|found| (found.record.id, found.score))
+                    .collect();
+                (matches, answer.plan.refined)
+            });
+            answers.collect()
+        };
+        // Nothing, vectors that the filter does not leave, and some that it does: moved, new and gone.
+        for changed in [None, Some((3, 10)), Some((0, 20))] {
+            if let Some((first, step)) = changed {
+                let moved = (first..count + 500).step_by(step).map(|number| {
+                    let moved = vector(number + 77 * COUNT, (number as usize * 7 + 3) % TOPICS);
+                    (number.to_string(), (number % 3 > 0).then_some(moved))
+                });
+                model.apply(moved.collect());
+            }
+            let once = ask(&model);
+            assert_eq!(ask(&model), once);
+            model.reopen();
+            assert_eq!(ask(&model), once);
+            let recall = model.recall(Effort::Recall(0.95), true);
+            assert!(recall >= 0.95, "{metric}: {recall}");
+        }
+    }
+}
+
 #[test]
 fn a_thousand_times_the_same_vector_is_no_trouble() {
     let mut model = Model::new(Metric::Euclidean, Precision::F32);

@@ -39,7 +39,7 @@ pub(crate) struct Kept<T> {
 
 impl<T: Cached> Kept<T> {
     /// A part that the cache keeps as long as it finds room.
-    pub(super) fn new(cache: &VectorCache, part: T) -> Arc<Self> {
+    pub(crate) fn new(cache: &VectorCache, part: T) -> Arc<Self> {
         let kept = Arc::new(Self {
             part,
             number: cache.next_number(),
@@ -50,7 +50,7 @@ impl<T: Cached> Kept<T> {
     }
 
     /// Counts a look-up that found a part or did not.
-    pub(super) fn used(kept: Option<&Self>, cache: &VectorCache) {
+    pub(crate) fn used(kept: Option<&Self>, cache: &VectorCache) {
         let Some(kept) = kept else {
             return cache.missed();
         };

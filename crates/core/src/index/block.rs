@@ -1,4 +1,4 @@
-use quartz_kernels::dot_i8;
+use quartz_kernels::{dot_i8, pack_signs, prefetch, prefetch_value};
 
 use super::sketch::{Sketch, squared_norm};
 use crate::{
@@ -8,18 +8,35 @@ use crate::{
     vector::{BLOCK_ORDINALS, ordinal_rows, row_of},
 };
 
-/// The sketches of up to 64 neighbouring ordinals.
+/// The sketches of up to 64 neighbouring ordinals, and their signs.
 pub(crate) struct SketchBlock {
     present: u64,
     codes: Vec<i8>,
-    /// Scale and squared length of each.
-    scales: Vec<(f32, f32)>,
+    /// Of the codes, by themselves: what is read of most vectors that a filter leaves.
+    signs: Vec<u8>,
+    lengths: Vec<Lengths>,
+}
+
+/// What a sketch is multiplied with.
+#[derive(Clone, Copy)]
+struct Lengths {
+    scale: f32,
+    squared_norm: f32,
+    lean: f32,
 }
 
 /// A sketch in a block.
 pub(crate) struct SketchRow<'a> {
     pub(crate) codes: &'a [i8],
     pub(crate) scale: f32,
+    pub(crate) squared_norm: f32,
+}
+
+/// The signs of a sketch in a block: a [code](super::code) with zero for its centroid.
+pub(crate) struct SignRow<'a> {
+    pub(crate) signs: &'a [u8],
+    /// The product with a vector is about this times the product of the vector with the signs.
+    pub(crate) lean: f32,
     pub(crate) squared_norm: f32,
 }
 
@@ -33,7 +50,8 @@ impl SketchBlock {
         let mut block = Self {
             present: 0,
             codes: Vec::with_capacity(stored.len() * dimension),
-            scales: Vec::with_capacity(stored.len()),
+            signs: Vec::with_capacity(stored.len() * dimension / 8),
+            lengths: Vec::with_capacity(stored.len()),
         };
         for (key, value) in &stored {
             block.present |= 1 << (trailing_ordinal(key)? - number * BLOCK_ORDINALS);
@@ -46,30 +64,86 @@ impl SketchBlock {
 
     /// A block of one.
     pub(crate) fn single(sketch: Sketch, offset: u32) -> Self {
-        Self {
+        let mut block = Self {
             present: 1 << offset,
             codes: sketch.codes.into_vec(),
-            scales: vec![(sketch.scale, sketch.squared_norm)],
-        }
+            signs: Vec::new(),
+            lengths: Vec::new(),
+        };
+        block.finish(0, sketch.scale);
+        block
     }
 
     fn push(&mut self, value: &[u8], dimension: usize) -> Result<(), keys::codec::Malformed> {
         let start = self.codes.len();
         let scale = keys::sketch::decode_into(value, dimension, &mut self.codes)?;
-        let squared_norm = squared_norm(scale, &self.codes[start..]);
-        self.scales.push((scale, squared_norm));
+        self.finish(start, scale);
         Ok(())
     }
 
+    /// Adds what follows from the codes that begin at `start`.
+    fn finish(&mut self, start: usize, scale: f32) {
+        let codes = &self.codes[start..];
+        let signs = self.signs.len();
+        self.signs.resize(signs + codes.len() / 8, 0);
+        pack_signs(codes, &mut self.signs[signs..]);
+        let squared_norm = squared_norm(scale, codes);
+        let magnitudes = codes.iter().map(|code| u32::from(code.unsigned_abs()));
+        let magnitude = scale * magnitudes.sum::<u32>() as f32;
+        let lean = if magnitude > f32::MIN_POSITIVE {
+            squared_norm / magnitude
+        } else {
+            0.0
+        };
+        self.lengths.push(Lengths {
+            scale,
+            squared_norm,
+            lean,
+        });
+    }
+
+    pub(crate) const fn has(&self, offset: u32) -> bool {
+        self.present >> offset & 1 == 1
+    }
+
     pub(crate) fn row(&self, offset: u32, dimension: usize) -> Option<SketchRow<'_>> {
-        if self.present >> offset & 1 == 0 {
+        if !self.has(offset) {
             return None;
         }
         let row = row_of(self.present, offset);
-        let (scale, squared_norm) = self.scales[row];
+        let Lengths {
+            scale,
+            squared_norm,
+            ..
+        } = self.lengths[row];
         Some(SketchRow {
             codes: &self.codes[row * dimension..(row + 1) * dimension],
             scale,
+            squared_norm,
+        })
+    }
+
+    /// Asks the processor for what [`signs`](Self::signs) reads.
+    pub(crate) fn prefetch_signs(&self, offset: u32, dimension: usize) {
+        let row = row_of(self.present, offset);
+        let start = row * dimension / 8;
+        if let Some(signs) = self.signs.get(start..start + dimension / 8) {
+            prefetch(signs);
+            prefetch_value(&raw const self.lengths[row]);
+        }
+    }
+
+    pub(crate) fn signs(&self, offset: u32, dimension: usize) -> Option<SignRow<'_>> {
+        if !self.has(offset) {
+            return None;
+        }
+        let row = row_of(self.present, offset);
+        let Lengths {
+            squared_norm, lean, ..
+        } = self.lengths[row];
+        Some(SignRow {
+            signs: &self.signs[row * dimension / 8..(row + 1) * dimension / 8],
+            lean,
             squared_norm,
         })
     }
@@ -77,7 +151,9 @@ impl SketchBlock {
 
 impl Cached for SketchBlock {
     fn bytes(&self) -> usize {
-        self.codes.capacity() + self.scales.capacity() * 8
+        self.codes.capacity()
+            + self.signs.capacity()
+            + self.lengths.capacity() * size_of::<Lengths>()
     }
 }
 

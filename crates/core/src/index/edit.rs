@@ -6,6 +6,7 @@ use std::{
 };
 
 use quartz_kernels::codes::BLOCK;
+use roaring::RoaringBitmap;
 
 use super::{
     Index,
@@ -148,11 +149,10 @@ impl<'a> Editor<'a> {
     /// Writes the rows that changed.
     pub(crate) fn finish(mut self, batch: &mut Batch) -> Edited {
         let dimension = self.index.rotation.padded();
-        let blocks = self
-            .resketched
-            .keys()
-            .map(|ordinal| ordinal / BLOCK_ORDINALS);
+        let changed: RoaringBitmap = self.resketched.keys().copied().collect();
+        let blocks = changed.iter().map(|ordinal| ordinal / BLOCK_ORDINALS);
         self.index.sketches.renew(blocks);
+        self.index.gathered = self.index.gathered.without(&changed);
         for (ordinal, stored) in self.resketched {
             let key = keys::sketch::key(ordinal);
             match self.sketches.get(&ordinal).filter(|_| stored) {

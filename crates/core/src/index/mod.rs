@@ -16,6 +16,8 @@
 //! - A **calibration** says how patient a search must be for a recall ([`calibration`]).
 //! - A **search** scans pages, nearest cluster first; what may still be among the best by its bound is
 //!   compared by its sketch, and the last few by their full vectors ([`search`]).
+//! - Where a filter leaves so few that clusters would be searched for them mostly in vain, each of them is bounded
+//!   instead, by the signs of its sketch ([`each`], [`gathered`]).
 //!
 //! Everything is decided on sketches, with exact integer products and a fixed order of additions, so
 //! the index is the same on every machine and `quartz check` can compute every code again.
@@ -27,7 +29,9 @@ mod block;
 mod calibration;
 mod check;
 mod code;
+mod each;
 mod edit;
+mod gathered;
 mod group;
 mod page;
 mod prepared;
@@ -49,7 +53,7 @@ pub(crate) use self::{
     page::{Page, Role},
     search::{Found, Search, Stop},
 };
-use self::{rotation::Rotation, router::Router, sketch::Sketch};
+use self::{gathered::Gatherings, rotation::Rotation, router::Router, sketch::Sketch};
 use crate::{
     Metric,
     cache::Slots,
@@ -66,6 +70,8 @@ pub(crate) struct Index {
     pub(crate) pages: Slots<Page>,
     /// Sketches in memory, by block of ordinals.
     sketches: Slots<SketchBlock>,
+    /// Signs in memory, by selection.
+    gathered: Gatherings,
     tending: Tending,
     pub(crate) calibration: Calibration,
 }
@@ -89,6 +95,7 @@ impl Index {
             router: Router::default(),
             pages: Slots::new(0),
             sketches: Slots::new(blocks),
+            gathered: Gatherings::default(),
             tending: Tending::default(),
             calibration: Calibration::default(),
         }

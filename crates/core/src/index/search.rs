@@ -4,7 +4,6 @@ use quartz_kernels::{
     codes::{self, BLOCK},
     prefetch,
 };
-use roaring::RoaringBitmap;
 
 use super::{
     Index, Page, SketchBlock,
@@ -166,42 +165,7 @@ impl Search<'_> {
         Ok(work.best)
     }
 
-    /// Compares the sketch of every allowed vector.
-    pub(crate) async fn run_over(
-        &self,
-        query: &[f32],
-        k: usize,
-        ordinals: &RoaringBitmap,
-    ) -> Result<Found> {
-        let query = Prepared::query(self.index.rotation.apply(query));
-        let mut best = Best::new(k, self.index.metric, &query);
-        let mut block: Option<(u32, Arc<Kept<SketchBlock>>)> = None;
-        for (turn, ordinal) in ordinals.iter().enumerate() {
-            if turn % 4096 == 4095 {
-                crate::vector::yield_now().await;
-            }
-            let number = ordinal / BLOCK_ORDINALS;
-            // A block that is not in the cache may hold one sketch only.
-            let offset = ordinal % BLOCK_ORDINALS;
-            let kept = block.take().filter(|(kept, block)| {
-                *kept == number && block.row(offset, self.dimension()).is_some()
-            });
-            let current = match kept {
-                Some(kept) => kept,
-                None => (number, self.sketches(number, ordinal).await?),
-            };
-            best.offer(&query, &current.1, ordinal, self.dimension(), 0)?;
-            block = Some(current);
-        }
-        Ok(Found {
-            scanned: ordinals.len(),
-            refined: ordinals.len(),
-            ordinals: best.finish(),
-            ..Found::default()
-        })
-    }
-
-    fn dimension(&self) -> usize {
+    pub(super) fn dimension(&self) -> usize {
         self.index.rotation.padded()
     }
 
@@ -274,7 +238,7 @@ impl Search<'_> {
     }
 
     /// Compares the sketches of the candidates, best first, until no other can be among the best.
-    async fn refine(&self, query: &Prepared, work: &mut Work) -> Result<()> {
+    pub(super) async fn refine(&self, query: &Prepared, work: &mut Work) -> Result<()> {
         let dimension = self.dimension();
         let Work {
             best,
@@ -336,7 +300,11 @@ impl Search<'_> {
         Ok(self.index.pages.insert(self.cache, cluster, page))
     }
 
-    async fn sketches(&self, number: u32, ordinal: u32) -> Result<Arc<Kept<SketchBlock>>> {
+    pub(super) async fn sketches(
+        &self,
+        number: u32,
+        ordinal: u32,
+    ) -> Result<Arc<Kept<SketchBlock>>> {
         match self.index.sketches.get(self.cache, number) {
             Some(block) => Ok(block),
             None => self.load_sketches(number, ordinal).await,
@@ -417,27 +385,27 @@ impl<'a> Routes<'a> {
 }
 
 /// What a search keeps from cluster to cluster.
-struct Work {
-    best: Best,
+pub(super) struct Work {
+    pub(super) best: Best,
     seen: Seen,
     bounds: Vec<f32>,
     /// Under a filter, which members of the clusters of the round may be found.
     marks: [Vec<u32>; ROUND],
     positions: Vec<u32>,
-    candidates: Vec<Candidate>,
+    pub(super) candidates: Vec<Candidate>,
     /// Which clusters of the round brought something new among the best.
     changed: [bool; ROUND],
 }
 
 /// A vector that may be among the best: its bound, and the cluster of the round that it is in.
-struct Candidate {
-    bound: f32,
-    ordinal: u32,
-    number: usize,
+pub(super) struct Candidate {
+    pub(super) bound: f32,
+    pub(super) ordinal: u32,
+    pub(super) number: usize,
 }
 
 impl Work {
-    fn new(best: Best) -> Self {
+    pub(super) fn new(best: Best) -> Self {
         Self {
             best,
             seen: Seen::new(),
@@ -451,7 +419,7 @@ impl Work {
 }
 
 /// The best so far, by sketch.
-struct Best {
+pub(super) struct Best {
     k: usize,
     metric: Metric,
     /// Deviation of a product of the query with a vector, for each unit of the vector's scale and length.
@@ -460,13 +428,13 @@ struct Best {
     /// The `k` highest ranks, lowest first.
     top: BinaryHeap<Reverse<Rank>>,
     /// What a rank must exceed to be among them.
-    threshold: f32,
+    pub(super) threshold: f32,
     /// Every vector compared.
-    refined: Vec<Refined>,
+    pub(super) refined: Vec<Refined>,
 }
 
 /// A vector that was compared by its sketch.
-struct Refined {
+pub(super) struct Refined {
     rank: f32,
     /// How far the rank may be off.
     off: f32,
@@ -494,7 +462,7 @@ impl Ord for Rank {
 }
 
 impl Best {
-    fn new(k: usize, metric: Metric, query: &Prepared) -> Self {
+    pub(super) fn new(k: usize, metric: Metric, query: &Prepared) -> Self {
         // A component is off by up to half a step, evenly distributed: a deviation of step / √12.
         let unit = SKETCH_DEVIATIONS / 12.0_f32.sqrt();
         let length = query.sketch.squared_norm.sqrt();
@@ -564,7 +532,7 @@ impl Best {
     }
 
     /// Every vector that may be among the best, by its rank and how far it may be off.
-    fn finish(self) -> Vec<u32> {
+    pub(super) fn finish(self) -> Vec<u32> {
         let mut surest = self.threshold;
         if self.is_full() {
             let best = self

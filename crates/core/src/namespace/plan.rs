@@ -17,8 +17,8 @@ pub(super) struct Cost<'a> {
 /// An approximate way to answer a query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Route {
-    /// Compare the sketch of every candidate.
-    Sketches,
+    /// Bound every candidate by its signs.
+    Each,
     /// Scan the clusters near the query.
     Clusters,
 }
@@ -28,8 +28,8 @@ const SCAN_COMPONENTS: u64 = 1 << 20;
 /// The same for the candidates a filter leaves, which lie scattered.
 const FILTERED_COMPONENTS: u64 = 1 << 15;
 
-/// Nanoseconds to compare a sketch and to scan a cluster under a filter, at 384 dimensions.
-const SKETCH: f64 = 25.0;
+/// Nanoseconds to bound a candidate by its signs and to scan a cluster under a filter, at 384 dimensions.
+const SIGNS: f64 = 5.0;
 const CLUSTER: f64 = 550.0;
 /// Clusters that a query scans for ten matches at a recall of 0.95, and how they grow with the rank of the last match
 /// among all vectors, when a filter leaves one in so many.
@@ -86,9 +86,9 @@ impl Cost<'_> {
         let clusters = CLUSTERS_FOR_TEN
             * (self.top_k as f64 / 10.0).powf(GROWTH_BY_COUNT)
             * scarcity.powf(GROWTH_BY_SCARCITY);
-        let sketches = self.candidates as f64 * SKETCH;
-        let route = if sketches < clusters * CLUSTER {
-            Route::Sketches
+        let each = self.candidates as f64 * SIGNS;
+        let route = if each < clusters * CLUSTER {
+            Route::Each
         } else {
             Route::Clusters
         };

@@ -249,15 +249,20 @@ impl View {
             index,
             snapshot: &*self.state.snapshot,
             cache: &self.cache,
-            allowed: match &selected {
-                Some(selected) => Allowed::only(selected, self.state.vectors.len()),
-                None => Allowed::AllBut(hidden),
+            allowed: match (route, &selected) {
+                (Route::Clusters, Some(selected)) => {
+                    Allowed::only(selected, self.state.vectors.len())
+                }
+                _ => Allowed::AllBut(hidden),
             },
         };
         let found = match (route, &selected) {
-            (Route::Sketches, Some(selected)) => {
+            (Route::Each, Some(selected)) => {
                 plan.kind = PlanKind::FilterFirst;
-                search.run_over(target, query.top_k, selected).await?
+                let deviations = stop.deviations;
+                search
+                    .run_over(target, query.top_k, deviations, selected)
+                    .await?
             }
             _ => {
                 plan.kind = PlanKind::Clusters;
