@@ -2,12 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test an unwrap is an assertion")]
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, ops::Bound, sync::Arc};
 
 use futures::executor::block_on;
 use proptest::prelude::*;
 use quartz_core::{
-    ManualClock, Metric, Precision, VectorCache, check, keys,
+    ManualClock, Metric, Precision, VectorCache, check,
+    filter::{Filter, Scalar},
+    keys,
     namespace::{
         Action, Answer, Change, Config, Contents, Effort, Namespace, Operation, PlanKind,
         Precondition, Query, Target,
@@ -108,13 +110,15 @@ impl Model {
     }
 
     fn query(&self, vector: &[f32], effort: Effort, tenth: bool) -> Answer {
+        let filter = tenth.then(|| Filter::Equal("tenth".into(), Scalar::Number(0.0)));
+        self.filtered(vector, effort, filter)
+    }
+
+    fn filtered(&self, vector: &[f32], effort: Effort, filter: Option<Filter>) -> Answer {
         let query = Query {
             target: Target::Vector(vector.to_vec()),
             top_k: 10,
-            filter: tenth.then(|| {
-                let scalar = quartz_core::filter::Scalar::Number(0.0);
-                quartz_core::filter::Filter::Equal("tenth".into(), scalar)
-            }),
+            filter,
             parts: Parts::NONE,
             effort,
         };
@@ -251,7 +255,7 @@ fn updates_deletes_and_reopening_leave_no_ghosts() {
     model.check();
 }
 
-/// What is kept in memory for a filter must not show, whatever is written between.
+/// What is kept in memory for a filter that leaves little must not show, whatever is written between.
 #[test]
 fn a_filter_asked_with_again_answers_as_one_asked_with_anew() {
     for metric in [Metric::Cosine, Metric::Dot, Metric::Euclidean] {
@@ -290,6 +294,34 @@ fn a_filter_asked_with_again_answers_as_one_asked_with_anew() {
             assert!(recall >= 0.95, "{metric}: {recall}");
         }
     }
+}
+
+/// Signs are not gathered for a filter that leaves much and is asked with once.
+#[test]
+fn a_filter_that_leaves_much_is_served_by_clusters_until_it_is_asked_with_again() {
+    let mut model = Model::new(Metric::Cosine, Precision::F32);
+    fill(&mut model, COUNT, |number| number as usize % TOPICS);
+    let kinds = |model: &Model, below: f64| {
+        let filter = Filter::Range("tenth".into(), Bound::Unbounded, Bound::Excluded(below));
+        [0, 1].map(|number| {
+            let query = vector(1_000_000 + number, number as usize);
+            let answer = model.filtered(&query, Effort::default(), Some(filter.clone()));
+            assert!(answer.plan.kind == PlanKind::FilterFirst || answer.plan.probes > 0);
+            answer.plan.kind
+        })
+    };
+    let first = [PlanKind::Clusters, PlanKind::FilterFirst];
+    assert_eq!(kinds(&model, 3.0), first);
+    assert_eq!(kinds(&model, 3.0), [PlanKind::FilterFirst; 2]);
+    assert_eq!(
+        kinds(&model, 2.5),
+        [PlanKind::FilterFirst; 2],
+        "they leave the same"
+    );
+    assert_eq!(kinds(&model, 2.0), first);
+    // It leaves the same ones after this, but not with the same vectors.
+    model.apply(vec![("1".to_owned(), Some(vector(77, 7)))]);
+    assert_eq!(kinds(&model, 3.0), first);
 }
 
 #[test]

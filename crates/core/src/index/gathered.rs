@@ -1,4 +1,9 @@
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::{
+    collections::VecDeque,
+    hash::{DefaultHasher, Hasher},
+    io,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+};
 
 use roaring::RoaringBitmap;
 
@@ -52,7 +57,8 @@ impl Cached for Gathered {
     }
 }
 
-/// Selections of a namespace that are known at a time.
+/// Selections of a namespace that are known at a time, and as many that were only asked for: were those more, filters
+/// that take turns would be gathered for one another's place.
 const KNOWN_MAX: usize = 32;
 
 /// What was gathered lately, as of one commit, for filters that are asked with again. A selection is known by what it
@@ -62,8 +68,22 @@ const KNOWN_MAX: usize = 32;
 /// selections with that one. The cache's budget holds.
 #[derive(Clone, Default)]
 pub(crate) struct Gatherings {
-    /// The latest last.
-    known: Arc<Mutex<Vec<Weak<Kept<Gathered>>>>>,
+    known: Arc<Mutex<Known>>,
+}
+
+/// Each with the latest last.
+#[derive(Clone, Default)]
+struct Known {
+    gathered: Vec<Weak<Kept<Gathered>>>,
+    /// Hashes of selections that were asked for, and not gathered since.
+    asked: VecDeque<u64>,
+}
+
+impl Known {
+    fn get(&self, ordinals: &RoaringBitmap) -> Option<Arc<Kept<Gathered>>> {
+        let mut gathered = self.gathered.iter().filter_map(Weak::upgrade);
+        gathered.find(|gathered| gathered.ordinals == *ordinals)
+    }
 }
 
 impl Gatherings {
@@ -72,16 +92,33 @@ impl Gatherings {
         cache: &VectorCache,
         ordinals: &RoaringBitmap,
     ) -> Option<Arc<Kept<Gathered>>> {
-        let known = self.known();
-        let mut known = known.iter().filter_map(Weak::upgrade);
-        let kept = known.find(|gathered| gathered.ordinals == *ordinals);
+        let kept = self.known().get(ordinals);
         Kept::used(kept.as_deref(), cache);
         kept
     }
 
+    /// Whether a selection is gathered, or was asked for before and should be now. From now on it was.
+    pub(crate) fn is_asked_again(&self, ordinals: &RoaringBitmap) -> bool {
+        if self.known().get(ordinals).is_some() {
+            return true;
+        }
+        let hash = hash(ordinals);
+        let asked = &mut self.known().asked;
+        if let Some(place) = asked.iter().position(|&other| other == hash) {
+            // What the cache has no room for is not gathered at every turn.
+            asked.remove(place);
+            return true;
+        }
+        if asked.len() >= KNOWN_MAX {
+            asked.pop_front();
+        }
+        asked.push_back(hash);
+        false
+    }
+
     pub(super) fn insert(&self, cache: &VectorCache, gathered: Gathered) -> Arc<Kept<Gathered>> {
         let kept = Kept::new(cache, gathered);
-        let mut known = self.known();
+        let known = &mut self.known().gathered;
         known.retain(|other| other.strong_count() > 0);
         if known.len() >= KNOWN_MAX {
             known.remove(0);
@@ -92,19 +129,38 @@ impl Gatherings {
 
     /// What is still true after a commit that changes some sketches.
     pub(super) fn without(&self, changed: &RoaringBitmap) -> Self {
-        let known = self.known();
-        let untouched = known.iter().filter(|known| {
+        let mut known = self.known().clone();
+        known.gathered.retain(|known| {
             let gathered = known.upgrade();
             gathered.is_some_and(|gathered| gathered.ordinals.is_disjoint(changed))
         });
         Self {
-            known: Arc::new(Mutex::new(untouched.cloned().collect())),
+            known: Arc::new(Mutex::new(known)),
         }
     }
 
-    fn known(&self) -> MutexGuard<'_, Vec<Weak<Kept<Gathered>>>> {
+    fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Of a selection. Two with the same would only be gathered too early.
+fn hash(ordinals: &RoaringBitmap) -> u64 {
+    struct Hashed(DefaultHasher);
+    impl io::Write for Hashed {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.write(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut hashed = Hashed(DefaultHasher::new());
+    // Hashing does not fail.
+    let _ = ordinals.serialize_into(&mut hashed);
+    hashed.0.finish()
 }
 
 #[cfg(test)]
@@ -140,8 +196,27 @@ mod tests {
         for ordinal in 0..100 {
             known.insert(&cache, gathered([ordinal]));
         }
-        assert_eq!(known.known().len(), KNOWN_MAX);
+        assert_eq!(known.known().gathered.len(), KNOWN_MAX);
         assert!(known.get(&cache, &RoaringBitmap::from([99])).is_some());
         assert!(known.get(&cache, &RoaringBitmap::from([0])).is_none());
+    }
+
+    #[test]
+    fn a_selection_is_gathered_the_second_time_and_known_while_it_is_kept() {
+        let cache = VectorCache::new(1 << 20);
+        let known = Gatherings::default();
+        let [one, other] = [1, 2].map(|ordinal| RoaringBitmap::from([ordinal, 9]));
+        assert!(!known.is_asked_again(&one) && !known.is_asked_again(&other));
+        assert!(known.is_asked_again(&one));
+        assert!(!known.is_asked_again(&one), "not kept");
+        known.insert(&cache, gathered(&one));
+        assert!(known.is_asked_again(&one) && known.is_asked_again(&one));
+        // A commit that changes a vector of it, and many other selections.
+        let after = known.without(&one);
+        assert!(after.is_asked_again(&other) && !after.without(&one).is_asked_again(&other));
+        for ordinal in 0..KNOWN_MAX as u32 {
+            assert!(!after.is_asked_again(&RoaringBitmap::from([ordinal])));
+        }
+        assert!(!after.is_asked_again(&one));
     }
 }

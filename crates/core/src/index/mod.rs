@@ -71,7 +71,7 @@ pub(crate) struct Index {
     /// Sketches in memory, by block of ordinals.
     sketches: Slots<SketchBlock>,
     /// Signs in memory, by selection.
-    gathered: Gatherings,
+    pub(crate) gathered: Gatherings,
     tending: Tending,
     pub(crate) calibration: Calibration,
 }

@@ -19,6 +19,9 @@ pub(super) struct Cost<'a> {
 pub(super) enum Route {
     /// Bound every candidate by its signs.
     Each,
+    /// The same if their signs are gathered, or worth gathering because the same candidates were asked for before;
+    /// else the clusters.
+    EachAgain,
     /// Scan the clusters near the query.
     Clusters,
 }
@@ -28,8 +31,10 @@ const SCAN_COMPONENTS: u64 = 1 << 20;
 /// The same for the candidates a filter leaves, which lie scattered.
 const FILTERED_COMPONENTS: u64 = 1 << 15;
 
-/// Nanoseconds to bound a candidate by its signs and to scan a cluster under a filter, at 384 dimensions.
+/// Nanoseconds to bound a candidate by its signs, to gather them before, and to scan a cluster under a filter, at 384
+/// dimensions.
 const SIGNS: f64 = 5.0;
+const GATHERING: f64 = 40.0;
 const CLUSTER: f64 = 550.0;
 /// Clusters that a query scans for ten matches at a recall of 0.95, and how they grow with the rank of the last match
 /// among all vectors, when a filter leaves one in so many.
@@ -86,9 +91,11 @@ impl Cost<'_> {
         let clusters = CLUSTERS_FOR_TEN
             * (self.top_k as f64 / 10.0).powf(GROWTH_BY_COUNT)
             * scarcity.powf(GROWTH_BY_SCARCITY);
-        let each = self.candidates as f64 * SIGNS;
-        let route = if each < clusters * CLUSTER {
+        let (candidates, clusters) = (self.candidates as f64, clusters * CLUSTER);
+        let route = if candidates * (GATHERING + SIGNS) < clusters {
             Route::Each
+        } else if candidates * SIGNS < clusters {
+            Route::EachAgain
         } else {
             Route::Clusters
         };

@@ -245,26 +245,31 @@ impl View {
             Effort::Exact | Effort::Probes(_) => None,
         };
         plan.calibration = index.calibration.searches().into();
+        let each = selected.as_ref().filter(|selected| match route {
+            Route::Each => true,
+            Route::EachAgain => index.gathered.is_asked_again(selected),
+            Route::Clusters => false,
+        });
         let search = Search {
             index,
             snapshot: &*self.state.snapshot,
             cache: &self.cache,
-            allowed: match (route, &selected) {
-                (Route::Clusters, Some(selected)) => {
+            allowed: match &selected {
+                Some(selected) if each.is_none() => {
                     Allowed::only(selected, self.state.vectors.len())
                 }
                 _ => Allowed::AllBut(hidden),
             },
         };
-        let found = match (route, &selected) {
-            (Route::Each, Some(selected)) => {
+        let found = match each {
+            Some(selected) => {
                 plan.kind = PlanKind::FilterFirst;
                 let deviations = stop.deviations;
                 search
                     .run_over(target, query.top_k, deviations, selected)
                     .await?
             }
-            _ => {
+            None => {
                 plan.kind = PlanKind::Clusters;
                 search.run(target, query.top_k, stop).await?
             }
