@@ -27,7 +27,7 @@ impl Search<'_> {
     /// Finds candidates for the `k` best of some vectors: bounds each by its signs, and compares by its sketch what
     /// may still be among the best.
     ///
-    /// `deviations` are those of [`Stop`](super::Stop).
+    /// `deviations` are what those of [`Stop`](super::Stop) are in a cluster.
     pub(crate) async fn run_over(
         &self,
         query: &[f32],

@@ -15,13 +15,14 @@ pub(super) struct Cost<'a> {
 }
 
 /// An approximate way to answer a query.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Route {
-    /// Bound every candidate by its signs.
-    Each,
-    /// The same if their signs are gathered, or worth gathering because the same candidates were asked for before;
-    /// else the clusters.
-    EachAgain,
+    /// Bound every candidate by its signs, with that benefit of the doubt.
+    Each {
+        deviations: f32,
+        /// Else only if they are gathered, or worth gathering because the same candidates were asked for before.
+        always: bool,
+    },
     /// Scan the clusters near the query.
     Clusters,
 }
@@ -48,6 +49,11 @@ const FILTERED_PATIENCE: f64 = 1.25;
 /// beyond.
 const DEVIATIONS: f32 = 1.9;
 const DEVIATIONS_PER_RECALL: f32 = 12.0;
+/// The same where every candidate is bounded. A bound that is too low is all that misses there, at most as often as a
+/// normal deviate exceeds this: as often as may be missed, within a tenth from 0.90 to 0.999.
+fn each_deviations(recall: f32) -> f32 {
+    (-1.7 * (1.0 - recall).ln() - 2.37).max(0.0).sqrt()
+}
 
 impl Cost<'_> {
     /// The cheapest approximate way and where it stops, or `None` where an exact answer costs no more.
@@ -84,7 +90,10 @@ impl Cost<'_> {
         if components <= few || self.vectors * self.dimension as u64 <= SCAN_COMPONENTS {
             return None;
         }
-        if matches!(effort, Effort::Probes(_)) || !self.filtered {
+        let Effort::Recall(recall) = effort else {
+            return Some((Route::Clusters, stop));
+        };
+        if !self.filtered {
             return Some((Route::Clusters, stop));
         }
         let scarcity = self.vectors as f64 / self.candidates.max(1) as f64;
@@ -92,10 +101,11 @@ impl Cost<'_> {
             * (self.top_k as f64 / 10.0).powf(GROWTH_BY_COUNT)
             * scarcity.powf(GROWTH_BY_SCARCITY);
         let (candidates, clusters) = (self.candidates as f64, clusters * CLUSTER);
-        let route = if candidates * (GATHERING + SIGNS) < clusters {
-            Route::Each
-        } else if candidates * SIGNS < clusters {
-            Route::EachAgain
+        let route = if candidates * SIGNS < clusters {
+            Route::Each {
+                deviations: each_deviations(recall),
+                always: candidates * (GATHERING + SIGNS) < clusters,
+            }
         } else {
             Route::Clusters
         };

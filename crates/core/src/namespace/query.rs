@@ -245,11 +245,14 @@ impl View {
             Effort::Exact | Effort::Probes(_) => None,
         };
         plan.calibration = index.calibration.searches().into();
-        let each = selected.as_ref().filter(|selected| match route {
-            Route::Each => true,
-            Route::EachAgain => index.gathered.is_asked_again(selected),
-            Route::Clusters => false,
-        });
+        let each = match (route, &selected) {
+            (Route::Each { deviations, always }, Some(selected))
+                if always || index.gathered.is_asked_again(selected) =>
+            {
+                Some((selected, deviations))
+            }
+            _ => None,
+        };
         let search = Search {
             index,
             snapshot: &*self.state.snapshot,
@@ -262,9 +265,8 @@ impl View {
             },
         };
         let found = match each {
-            Some(selected) => {
+            Some((selected, deviations)) => {
                 plan.kind = PlanKind::FilterFirst;
-                let deviations = stop.deviations;
                 search
                     .run_over(target, query.top_k, deviations, selected)
                     .await?
