@@ -47,6 +47,12 @@ impl Population {
         Ok(())
     }
 
+    /// The first half and the second.
+    pub(super) fn halves(&self) -> (Self, Self) {
+        let (first, second) = self.0.split_at(self.0.len() / 2);
+        (Self(first.to_vec()), Self(second.to_vec()))
+    }
+
     /// Reads every account's record.
     pub(super) async fn touch(&self, server: &Server) -> anyhow::Result<()> {
         let mut tasks = JoinSet::new();

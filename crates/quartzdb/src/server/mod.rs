@@ -253,9 +253,11 @@ pub(crate) fn run(args: ServeArgs) -> anyhow::Result<()> {
         .global_queue_interval(OWN_TASKS)
         .build()?
         .block_on(async {
+            // Before anybody knows that there is something to stop.
+            let stop = stop_signal()?;
             let running = start(config).await?;
             announce(&running);
-            stop_signal().await?;
+            stop.await;
             tracing::info!("stopping: finishing the requests that run");
             running.shutdown().await
         })
@@ -277,12 +279,15 @@ fn announce(running: &Running) {
     }
 }
 
-async fn stop_signal() -> anyhow::Result<()> {
+/// Ends when the process is told to stop. It is listened to from this call on.
+fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        interrupt = tokio::signal::ctrl_c() => interrupt?,
-    }
-    Ok(())
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
 }
