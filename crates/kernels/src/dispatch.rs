@@ -11,7 +11,6 @@ use crate::codes::Codes;
 use crate::distance::Distances;
 use crate::hadamard::Hadamard;
 use crate::scalar;
-use crate::signs::Signs;
 
 /// An instruction set the kernels are written for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -57,7 +56,6 @@ pub struct Leaf {
     pub(crate) hadamard: Hadamard,
     pub(crate) codes: Codes,
     pub(crate) bytes: Bytes,
-    pub(crate) signs: Signs,
 }
 
 impl Leaf {

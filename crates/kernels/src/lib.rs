@@ -65,12 +65,6 @@
 //! bits. [`dot_i8_rows`] is for adjacent rows, [`dot_i8_gather`] for scattered ones: it asks for later
 //! rows while it reads earlier ones.
 //!
-//! # Signs
-//!
-//! Where few of many codes are wanted, blocks of 32 are mostly read in vain. So the signs of a vector of bytes are
-//! also kept by themselves, a bit each ([`pack_signs`]), and [`dot_signs_gather`] multiplies such rows, scattered
-//! in memory, with a query of bytes. The leaves are those of codes, the products are whole numbers.
-//!
 //! # Hadamard transform
 //!
 //! [`hadamard`] is a rotation (times a factor) that needs `n log n` additions and no matrix: with random
@@ -139,7 +133,6 @@ mod distance;
 mod hadamard;
 mod prefetch;
 pub mod scalar;
-mod signs;
 
 pub use bytes::{dot_i8, dot_i8_gather, dot_i8_rows, quantise_i8};
 pub use codes::above;
@@ -152,7 +145,6 @@ pub use distance::{
 };
 pub use hadamard::{MAX_HADAMARD, hadamard};
 pub use prefetch::{prefetch, prefetch_value};
-pub use signs::{dot_signs_gather, pack_signs};
 
 /// The leaf in use on this machine: the same answer for the whole life of the process.
 #[inline]

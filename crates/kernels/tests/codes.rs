@@ -181,6 +181,22 @@ proptest! {
     }
 
     #[test]
+    fn signs_of_bytes_are_packed_like_those_of_floats(
+        rows in prop::collection::vec(prop::collection::vec(any::<i8>(), 128), 1..70),
+    ) {
+        let floats: Vec<f32> = rows.iter().flatten().map(|&value| value.into()).collect();
+        // What was there before does not count.
+        let mut blocks = vec![0xa5; rows.len().div_ceil(BLOCK) * block_bytes(128)];
+        for (position, row) in rows.iter().enumerate() {
+            codes::pack_i8(&mut blocks, position, row);
+        }
+        for position in rows.len()..blocks.len() * 8 / 128 {
+            codes::clear(&mut blocks, position, 128);
+        }
+        assert_eq!(blocks, packed(&floats, 128));
+    }
+
+    #[test]
     fn every_leaf_finds_what_is_above(
         values in prop::collection::vec(prop_oneof![
             8 => -1.0_f32..0.0, 2 => 0.0_f32..1.0, 1 => Just(f32::NAN), 1 => Just(0.0), 1 => Just(-0.0), 1 => Just(f32::INFINITY)

@@ -1,4 +1,4 @@
-use quartz_kernels::{dot_i8, pack_signs, prefetch, prefetch_value};
+use quartz_kernels::{dot_i8, prefetch, prefetch_value};
 
 use super::sketch::{Sketch, squared_norm};
 use crate::{
@@ -8,12 +8,10 @@ use crate::{
     vector::{BLOCK_ORDINALS, ordinal_rows, row_of},
 };
 
-/// The sketches of up to 64 neighbouring ordinals, and their signs.
+/// The sketches of up to 64 neighbouring ordinals.
 pub(crate) struct SketchBlock {
     present: u64,
     codes: Vec<i8>,
-    /// Of the codes, by themselves: what is read of most vectors that a filter leaves.
-    signs: Vec<u8>,
     lengths: Vec<Lengths>,
 }
 
@@ -30,14 +28,9 @@ pub(crate) struct SketchRow<'a> {
     pub(crate) codes: &'a [i8],
     pub(crate) scale: f32,
     pub(crate) squared_norm: f32,
-}
-
-/// The signs of a sketch in a block: a [code](super::code) with zero for its centroid.
-pub(crate) struct SignRow<'a> {
-    pub(crate) signs: &'a [u8],
-    /// The product with a vector is about this times the product of the vector with the signs.
+    /// The product with a vector is about this times the product of the vector with the signs: the scale of a
+    /// [code](super::code) with zero for its centroid.
     pub(crate) lean: f32,
-    pub(crate) squared_norm: f32,
 }
 
 impl SketchBlock {
@@ -50,7 +43,6 @@ impl SketchBlock {
         let mut block = Self {
             present: 0,
             codes: Vec::with_capacity(stored.len() * dimension),
-            signs: Vec::with_capacity(stored.len() * dimension / 8),
             lengths: Vec::with_capacity(stored.len()),
         };
         for (key, value) in &stored {
@@ -67,7 +59,6 @@ impl SketchBlock {
         let mut block = Self {
             present: 1 << offset,
             codes: sketch.codes.into_vec(),
-            signs: Vec::new(),
             lengths: Vec::new(),
         };
         block.finish(0, sketch.scale);
@@ -84,9 +75,6 @@ impl SketchBlock {
     /// Adds what follows from the codes that begin at `start`.
     fn finish(&mut self, start: usize, scale: f32) {
         let codes = &self.codes[start..];
-        let signs = self.signs.len();
-        self.signs.resize(signs + codes.len() / 8, 0);
-        pack_signs(codes, &mut self.signs[signs..]);
         let squared_norm = squared_norm(scale, codes);
         let magnitudes = codes.iter().map(|code| u32::from(code.unsigned_abs()));
         let magnitude = scale * magnitudes.sum::<u32>() as f32;
@@ -114,46 +102,29 @@ impl SketchBlock {
         let Lengths {
             scale,
             squared_norm,
-            ..
+            lean,
         } = self.lengths[row];
         Some(SketchRow {
             codes: &self.codes[row * dimension..(row + 1) * dimension],
             scale,
             squared_norm,
+            lean,
         })
     }
 
-    /// Asks the processor for what [`signs`](Self::signs) reads.
-    pub(crate) fn prefetch_signs(&self, offset: u32, dimension: usize) {
+    /// Asks the processor for what [`row`](Self::row) gives.
+    pub(crate) fn prefetch(&self, offset: u32, dimension: usize) {
         let row = row_of(self.present, offset);
-        let start = row * dimension / 8;
-        if let Some(signs) = self.signs.get(start..start + dimension / 8) {
-            prefetch(signs);
+        if let Some(codes) = self.codes.get(row * dimension..(row + 1) * dimension) {
+            prefetch(codes);
             prefetch_value(&raw const self.lengths[row]);
         }
-    }
-
-    pub(crate) fn signs(&self, offset: u32, dimension: usize) -> Option<SignRow<'_>> {
-        if !self.has(offset) {
-            return None;
-        }
-        let row = row_of(self.present, offset);
-        let Lengths {
-            squared_norm, lean, ..
-        } = self.lengths[row];
-        Some(SignRow {
-            signs: &self.signs[row * dimension / 8..(row + 1) * dimension / 8],
-            lean,
-            squared_norm,
-        })
     }
 }
 
 impl Cached for SketchBlock {
     fn bytes(&self) -> usize {
-        self.codes.capacity()
-            + self.signs.capacity()
-            + self.lengths.capacity() * size_of::<Lengths>()
+        self.codes.capacity() + self.lengths.capacity() * size_of::<Lengths>()
     }
 }
 

@@ -1,34 +1,59 @@
 use std::sync::Arc;
 
-use quartz_kernels::{codes, dot_signs_gather};
+use quartz_kernels::codes::BLOCK;
 use roaring::RoaringBitmap;
 
 use super::{
     SketchBlock,
-    code::DEVIATION,
     gathered::Gathered,
     prepared::Prepared,
-    search::{Best, Candidate, Found, Search, Work},
+    search::{Best, Bounding, Found, Search, Work},
 };
 use crate::{
-    Metric,
     cache::Kept,
     keys,
     store::{Result, StoreError},
     vector::{BLOCK_ORDINALS, yield_now},
 };
 
-/// Vectors that are bounded before the promising ones among them are compared.
-const PORTION: usize = 1024;
+/// Blocks that are bounded before the promising vectors among them are compared.
+const PORTION: usize = 1024 / BLOCK;
 /// Vectors that are asked for, and come, at a time.
-const GATHERED_AT_ONCE: usize = 256;
+const AT_ONCE: usize = 64;
 
 impl Search<'_> {
-    /// Finds candidates for the `k` best of some vectors: bounds each by its signs, and compares by its sketch what
-    /// may still be among the best.
+    /// Finds candidates for the `k` best of some vectors: compares the sketch of each.
+    pub(crate) async fn run_over(
+        &self,
+        query: &[f32],
+        k: usize,
+        ordinals: &RoaringBitmap,
+    ) -> Result<Found> {
+        let query = Prepared::query(self.index.rotation.apply(query));
+        let mut best = Best::new(k, self.index.metric, &query);
+        let mut rest = ordinals.iter();
+        let mut some = [0; AT_ONCE];
+        loop {
+            let mut some = &*rest.next_many(&mut some);
+            if some.is_empty() {
+                return Ok(found(best, ordinals));
+            }
+            yield_now().await;
+            for (block, count) in self.blocks(some).await? {
+                let (inside, after) = some.split_at(count);
+                for &ordinal in inside {
+                    best.offer(&query, &block, ordinal, self.dimension(), 0)?;
+                }
+                some = after;
+            }
+        }
+    }
+
+    /// The same by bounding each vector by its signs, and comparing by its sketch what may still be among the best.
+    /// The signs are gathered, unless they are kept.
     ///
     /// `deviations` are what those of [`Stop`](super::Stop) are in a cluster.
-    pub(crate) async fn run_over(
+    pub(crate) async fn run_over_signs(
         &self,
         query: &[f32],
         k: usize,
@@ -42,58 +67,25 @@ impl Search<'_> {
                 self.index.gathered.insert(self.cache, gathered)
             }
         };
-        let metric = self.index.metric;
         let query = Prepared::query(self.index.rotation.apply(query));
-        let sketch = &query.sketch;
-        let slack = deviations * DEVIATION * sketch.squared_norm.sqrt();
-        let base = match metric {
-            Metric::Cosine | Metric::Dot => 0.0,
-            Metric::Euclidean => -sketch.squared_norm,
-        };
-        let mut work = Work::new(Best::new(k, metric, &query));
-        let mut all_signs = gathered.signs(self.dimension());
-        let lengths = gathered.add.chunks(PORTION);
-        let lengths = lengths.zip(gathered.scale.chunks(PORTION));
-        let mut rest = ordinals.iter();
-        let (mut portion, mut products) = (vec![0; PORTION], vec![0; PORTION]);
-        let (mut signs, mut bounds, mut above) = (Vec::new(), Vec::new(), Vec::new());
-        for (add, scale) in lengths {
+        let bounding = Bounding::new(self.index.metric, &query, deviations, 0.0, 0.0);
+        let mut work = Work::new(Best::new(k, self.index.metric, &query));
+        let blocks = gathered.page.len().div_ceil(BLOCK);
+        for first in (0..blocks).step_by(PORTION) {
             yield_now().await;
-            let portion = rest.next_many(&mut portion);
-            signs.clear();
-            signs.extend(all_signs.by_ref().take(add.len()));
-            let products = &mut products[..add.len()];
-            dot_signs_gather(&sketch.codes, &signs, products);
-            let each = products.iter().zip(add).zip(scale);
-            bounds.clear();
-            bounds.extend(each.map(|((&product, add), scale)| {
-                (base + add) + (product as f32 * sketch.scale + slack) * scale
-            }));
-            above.clear();
-            codes::above(&bounds, work.best.threshold, &mut above);
-            for &position in &above {
-                work.candidates.push(Candidate {
-                    bound: bounds[position as usize],
-                    ordinal: portion[position as usize],
-                    number: 0,
-                });
-            }
+            let portion = first..blocks.min(first + PORTION);
+            bounding.candidates(&query, &gathered.page, portion, 0, &mut work, |_, _| true);
             self.refine(&query, &mut work).await?;
         }
-        Ok(Found {
-            scanned: ordinals.len(),
-            refined: work.best.refined.len() as u64,
-            ordinals: work.best.finish(),
-            ..Found::default()
-        })
+        Ok(found(work.best, ordinals))
     }
 
     /// Brings together what the vectors are bounded by.
     async fn gather(&self, ordinals: &RoaringBitmap) -> Result<Gathered> {
         let (dimension, metric) = (self.dimension(), self.index.metric);
-        let mut gathered = Gathered::new(ordinals.clone(), dimension);
+        let mut gathered = Gathered::new(ordinals.clone());
         let mut rest = ordinals.iter();
-        let mut some = [0; GATHERED_AT_ONCE];
+        let mut some = [0; AT_ONCE];
         loop {
             let mut some = &*rest.next_many(&mut some);
             if some.is_empty() {
@@ -103,11 +95,11 @@ impl Search<'_> {
             for (block, count) in self.blocks(some).await? {
                 let (inside, after) = some.split_at(count);
                 for &ordinal in inside {
-                    let row = block.signs(ordinal % BLOCK_ORDINALS, dimension);
+                    let row = block.row(ordinal % BLOCK_ORDINALS, dimension);
                     let row = row.ok_or_else(|| {
                         StoreError::corrupt_row(&keys::sketch::key(ordinal), "missing")
                     })?;
-                    gathered.push(&row, metric);
+                    gathered.push(ordinal, &row, metric);
                 }
                 some = after;
             }
@@ -130,9 +122,18 @@ impl Search<'_> {
             }
             last = Some(number);
             if let Some((block, _)) = blocks.last() {
-                block.prefetch_signs(offset, self.dimension());
+                block.prefetch(offset, self.dimension());
             }
         }
         Ok(blocks)
+    }
+}
+
+fn found(best: Best, ordinals: &RoaringBitmap) -> Found {
+    Found {
+        scanned: ordinals.len(),
+        refined: best.refined.len() as u64,
+        ordinals: best.finish(),
+        ..Found::default()
     }
 }

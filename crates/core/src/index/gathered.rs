@@ -7,7 +7,7 @@ use std::{
 
 use roaring::RoaringBitmap;
 
-use super::block::SignRow;
+use super::{Page, block::SketchRow};
 use crate::{
     Metric,
     cache::{Cached, Kept, VectorCache},
@@ -16,44 +16,31 @@ use crate::{
 /// What some vectors are bounded by, side by side: scattered, most of the time would be spent waiting for memory.
 pub(crate) struct Gathered {
     ordinals: RoaringBitmap,
-    signs: Vec<u8>,
-    /// Added to the bound of each.
-    pub(super) add: Vec<f32>,
-    /// Multiplied with the product of the query and the signs of each.
-    pub(super) scale: Vec<f32>,
+    /// Their codes with zero for the centroid, in order.
+    pub(super) page: Page,
 }
 
 impl Gathered {
-    pub(super) fn new(ordinals: RoaringBitmap, dimension: usize) -> Self {
-        let count = ordinals.len() as usize;
+    pub(super) fn new(ordinals: RoaringBitmap) -> Self {
         Self {
             ordinals,
-            signs: Vec::with_capacity(count * dimension / 8),
-            add: Vec::with_capacity(count),
-            scale: Vec::with_capacity(count),
+            page: Page::default(),
         }
     }
 
     /// Adds the next one.
-    pub(super) fn push(&mut self, row: &SignRow<'_>, metric: Metric) {
-        self.signs.extend_from_slice(row.signs);
+    pub(super) fn push(&mut self, ordinal: u32, row: &SketchRow<'_>, metric: Metric) {
         let (add, scale) = match metric {
             Metric::Cosine | Metric::Dot => (0.0, row.lean),
             Metric::Euclidean => (-row.squared_norm, 2.0 * row.lean),
         };
-        self.add.push(add);
-        self.scale.push(scale);
-    }
-
-    /// The signs of each, in order.
-    pub(super) fn signs(&self, dimension: usize) -> impl Iterator<Item = &[u8]> {
-        self.signs.chunks_exact(dimension / 8)
+        self.page.push_sketch(ordinal, add, scale, row.codes);
     }
 }
 
 impl Cached for Gathered {
     fn bytes(&self) -> usize {
-        self.ordinals.serialized_size() + self.signs.capacity() + 8 * self.add.capacity()
+        self.ordinals.serialized_size() + self.page.bytes()
     }
 }
 
@@ -168,7 +155,7 @@ mod tests {
     use super::*;
 
     fn gathered(ordinals: impl IntoIterator<Item = u32>) -> Gathered {
-        Gathered::new(ordinals.into_iter().collect(), 64)
+        Gathered::new(ordinals.into_iter().collect())
     }
 
     #[test]

@@ -130,8 +130,24 @@ impl Page {
 
     /// Adds a member and gives its position.
     pub(crate) fn push(&mut self, ordinal: u32, role: Role, code: &Code) -> usize {
+        let position = self.grow(ordinal, role, code.signs.len());
+        self.add[position] = code.add;
+        self.scale[position] = code.scale;
+        codes::pack(&mut self.codes, position, &code.signs);
+        position
+    }
+
+    /// Adds a member whose signs are those of a sketch.
+    pub(crate) fn push_sketch(&mut self, ordinal: u32, add: f32, scale: f32, sketch: &[i8]) {
+        let position = self.grow(ordinal, Role::First, sketch.len());
+        self.add[position] = add;
+        self.scale[position] = scale;
+        codes::pack_i8(&mut self.codes, position, sketch);
+    }
+
+    /// Makes a place for another member, the last one.
+    fn grow(&mut self, ordinal: u32, role: Role, dimension: usize) -> usize {
         let position = self.members.len();
-        let dimension = code.signs.len();
         if position.is_multiple_of(BLOCK) {
             self.add.resize(position + BLOCK, f32::NEG_INFINITY);
             self.scale.resize(position + BLOCK, 0.0);
@@ -139,9 +155,6 @@ impl Page {
             self.codes.resize(bytes, 0);
         }
         self.members.push(with_role(ordinal, role));
-        self.add[position] = code.add;
-        self.scale[position] = code.scale;
-        codes::pack(&mut self.codes, position, &code.signs);
         position
     }
 

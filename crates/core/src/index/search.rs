@@ -1,9 +1,6 @@
-use std::{cmp::Reverse, collections::BinaryHeap, sync::Arc};
+use std::{cmp::Reverse, collections::BinaryHeap, ops::Range, sync::Arc};
 
-use quartz_kernels::{
-    codes::{self, BLOCK},
-    prefetch,
-};
+use quartz_kernels::codes::{self, BLOCK};
 
 use super::{
     Index, Page, SketchBlock,
@@ -136,9 +133,8 @@ impl Search<'_> {
                 }
                 pages.push((number, ranked, page));
             }
-            let deviation = stop.deviations * DEVIATION;
             for (number, ranked, page) in &pages {
-                self.scan(&query, deviation, *ranked, page, *number, &mut work);
+                self.scan(&query, stop.deviations, *ranked, page, *number, &mut work);
             }
             work.changed = [false; ROUND];
             let compared = work.best.refined.len();
@@ -173,68 +169,34 @@ impl Search<'_> {
     fn scan(
         &self,
         query: &Prepared,
-        deviation: f32,
+        deviations: f32,
         ranked: Ranked,
         page: &Page,
         number: usize,
         work: &mut Work,
     ) {
-        let squared_distance = query.sketch.squared_norm + ranked.squared_norm - 2.0 * ranked.dot;
-        let slack = deviation * squared_distance.max(0.0).sqrt();
-        let base = match self.index.metric {
-            Metric::Cosine | Metric::Dot => ranked.dot,
-            Metric::Euclidean => 2.0 * ranked.dot - query.sketch.squared_norm,
-        };
-        let Work {
-            best,
-            bounds,
-            marks,
-            positions,
-            candidates,
-            ..
-        } = work;
-        let mut compare = |first: usize, last: usize, may_be: &dyn Fn(usize, u32) -> bool| {
-            let places = BLOCK * first..BLOCK * last;
-            bounds.resize(places.len(), 0.0);
-            codes::bounds(
-                &query.table,
-                page.blocks(first, last),
-                &page.add[places.clone()],
-                &page.scale[places.clone()],
-                base,
-                slack,
-                bounds,
-            );
-            positions.clear();
-            codes::above(bounds, best.threshold, positions);
-            for &position in &*positions {
-                let (bound, position) =
-                    (bounds[position as usize], places.start + position as usize);
-                let ordinal = page.ordinal(position);
-                if may_be(position, ordinal) {
-                    candidates.push(Candidate {
-                        bound,
-                        ordinal,
-                        number,
-                    });
-                }
-            }
-        };
+        let Ranked {
+            dot, squared_norm, ..
+        } = ranked;
+        let bounding = Bounding::new(self.index.metric, query, deviations, dot, squared_norm);
         if !self.allowed.is_filter() {
-            let all = page.add.len() / BLOCK;
-            compare(0, all, &|_, ordinal| self.allowed.contains(ordinal));
+            let all = 0..page.add.len() / BLOCK;
+            let may_be = |_, ordinal| self.allowed.contains(ordinal);
+            bounding.candidates(query, page, all, number, work, may_be);
             return;
         }
-        let marks = &marks[number];
+        let marks = std::mem::take(&mut work.marks[number]);
         let marked = |position: usize, _| marks[position / BLOCK] >> (position % BLOCK) & 1 == 1;
         let mut first = 0;
         for run in marks.split_inclusive(|&block| block == 0) {
             let empty = usize::from(run.last() == Some(&0));
             if run.len() > empty {
-                compare(first, first + run.len() - empty, &marked);
+                let blocks = first..first + run.len() - empty;
+                bounding.candidates(query, page, blocks, number, work, marked);
             }
             first += run.len();
         }
+        work.marks[number] = marks;
     }
 
     /// Compares the sketches of the candidates, best first, until no other can be among the best.
@@ -266,11 +228,8 @@ impl Search<'_> {
             }
             for (candidate, block) in &blocks {
                 let offset = candidate.ordinal % BLOCK_ORDINALS;
-                if let Some(row) = block
-                    .as_ref()
-                    .and_then(|block| block.row(offset, dimension))
-                {
-                    prefetch(row.codes);
+                if let Some(block) = block {
+                    block.prefetch(offset, dimension);
                 }
             }
             for (
@@ -384,6 +343,77 @@ impl<'a> Routes<'a> {
     }
 }
 
+/// How the members of a page are bounded.
+pub(super) struct Bounding {
+    base: f32,
+    slack: f32,
+}
+
+impl Bounding {
+    /// `deviations` is that of [`Stop`]; `dot` is the product of the query with the centroid that the codes are
+    /// relative to, `squared_norm` the squared length of that.
+    pub(super) fn new(
+        metric: Metric,
+        query: &Prepared,
+        deviations: f32,
+        dot: f32,
+        squared_norm: f32,
+    ) -> Self {
+        let squared_distance = query.sketch.squared_norm + squared_norm - 2.0 * dot;
+        Self {
+            base: match metric {
+                Metric::Cosine | Metric::Dot => dot,
+                Metric::Euclidean => 2.0 * dot - query.sketch.squared_norm,
+            },
+            slack: deviations * DEVIATION * squared_distance.max(0.0).sqrt(),
+        }
+    }
+
+    /// Adds the members of some blocks that may be among the best, and may be found, to the candidates.
+    pub(super) fn candidates(
+        &self,
+        query: &Prepared,
+        page: &Page,
+        blocks: Range<usize>,
+        number: usize,
+        work: &mut Work,
+        may_be: impl Fn(usize, u32) -> bool,
+    ) {
+        let places = BLOCK * blocks.start..BLOCK * blocks.end;
+        let Work {
+            best,
+            bounds,
+            positions,
+            candidates,
+            ..
+        } = work;
+        bounds.resize(places.len(), 0.0);
+        codes::bounds(
+            &query.table,
+            page.blocks(blocks.start, blocks.end),
+            &page.add[places.clone()],
+            &page.scale[places.clone()],
+            self.base,
+            self.slack,
+            bounds,
+        );
+        positions.clear();
+        codes::above(bounds, best.threshold, positions);
+        for &position in &*positions {
+            let bound = bounds[position as usize];
+            let position = places.start + position as usize;
+            let ordinal = page.ordinal(position);
+            if may_be(position, ordinal) {
+                candidates.push(Candidate {
+                    bound,
+                    ordinal,
+                    number,
+                });
+            }
+        }
+    }
+}
+
 /// What a search keeps from cluster to cluster.
 pub(super) struct Work {
     pub(super) best: Best,
@@ -478,7 +508,7 @@ impl Best {
     }
 
     /// Compares a vector of a cluster of the round; whether it is among the best so far.
-    fn offer(
+    pub(super) fn offer(
         &mut self,
         query: &Prepared,
         block: &SketchBlock,

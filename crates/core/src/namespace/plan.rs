@@ -17,11 +17,11 @@ pub(super) struct Cost<'a> {
 /// An approximate way to answer a query.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Route {
-    /// Bound every candidate by its signs, with that benefit of the doubt.
+    /// Bound every candidate by its signs, with that benefit of the doubt, if those are gathered or worth it.
     Each {
         deviations: f32,
-        /// Else only if they are gathered, or worth gathering because the same candidates were asked for before.
-        always: bool,
+        /// Else compare the sketch of each rather than scan clusters.
+        sketches: bool,
     },
     /// Scan the clusters near the query.
     Clusters,
@@ -32,10 +32,10 @@ const SCAN_COMPONENTS: u64 = 1 << 20;
 /// The same for the candidates a filter leaves, which lie scattered.
 const FILTERED_COMPONENTS: u64 = 1 << 15;
 
-/// Nanoseconds to bound a candidate by its signs, to gather them before, and to scan a cluster under a filter, at 384
+/// Nanoseconds to bound a candidate by its signs, to compare its sketch, and to scan a cluster under a filter, at 384
 /// dimensions.
 const SIGNS: f64 = 5.0;
-const GATHERING: f64 = 40.0;
+const SKETCH: f64 = 80.0;
 const CLUSTER: f64 = 550.0;
 /// Clusters that a query scans for ten matches at a recall of 0.95, and how they grow with the rank of the last match
 /// among all vectors, when a filter leaves one in so many.
@@ -104,7 +104,7 @@ impl Cost<'_> {
         let route = if candidates * SIGNS < clusters {
             Route::Each {
                 deviations: each_deviations(recall),
-                always: candidates * (GATHERING + SIGNS) < clusters,
+                sketches: candidates * SKETCH < clusters,
             }
         } else {
             Route::Clusters

@@ -245,11 +245,17 @@ impl View {
             Effort::Exact | Effort::Probes(_) => None,
         };
         plan.calibration = index.calibration.searches().into();
+        // Signs that were gathered, or are worth it because the same candidates were asked for before.
         let each = match (route, &selected) {
-            (Route::Each { deviations, always }, Some(selected))
-                if always || index.gathered.is_asked_again(selected) =>
-            {
-                Some((selected, deviations))
+            (
+                Route::Each {
+                    deviations,
+                    sketches,
+                },
+                Some(selected),
+            ) => {
+                let signs = index.gathered.is_asked_again(selected);
+                (signs || sketches).then_some((selected, signs.then_some(deviations)))
             }
             _ => None,
         };
@@ -265,11 +271,16 @@ impl View {
             },
         };
         let found = match each {
-            Some((selected, deviations)) => {
+            Some((selected, signs)) => {
                 plan.kind = PlanKind::FilterFirst;
-                search
-                    .run_over(target, query.top_k, deviations, selected)
-                    .await?
+                match signs {
+                    Some(deviations) => {
+                        let found =
+                            search.run_over_signs(target, query.top_k, deviations, selected);
+                        found.await?
+                    }
+                    None => search.run_over(target, query.top_k, selected).await?,
+                }
             }
             None => {
                 plan.kind = PlanKind::Clusters;

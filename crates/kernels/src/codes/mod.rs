@@ -88,6 +88,44 @@ pub fn pack(codes: &mut [u8], position: usize, signs: &[f32]) {
     }
 }
 
+/// [`pack`] of a vector of bytes.
+///
+/// # Panics
+///
+/// As [`pack`].
+///
+/// # Examples
+///
+/// ```
+/// use quartz_kernels::codes;
+///
+/// let mut block = vec![0; codes::block_bytes(64)];
+/// codes::pack_i8(&mut block, 3, &[[0; 32], [-1; 32]].concat());
+/// let mut signs = [0.0; 64];
+/// codes::unpack(&block, 3, &mut signs);
+/// assert_eq!(signs, [[1.0; 32], [-1.0; 32]].concat()[..]);
+/// ```
+pub fn pack_i8(codes: &mut [u8], position: usize, values: &[i8]) {
+    // Moves the highest bits of eight bytes into one, the first one's lowest.
+    const GATHER: u64 = 0x0002_0408_1020_4081;
+    let slot = Slot::of(position);
+    let (pairs, _) = slot.lanes_mut(codes, values.len()).as_chunks_mut::<2>();
+    let (octets, _) = as_bytes(values).as_chunks();
+    for ([first, second], octet) in pairs.iter_mut().zip(octets) {
+        let negative = u64::from_le_bytes(*octet) & 0x8080_8080_8080_8080;
+        let signs = (negative ^ 0x8080_8080_8080_8080).wrapping_mul(GATHER) >> 56;
+        slot.set(first, signs as u8 & 0xf);
+        slot.set(second, signs as u8 >> 4);
+    }
+}
+
+/// Eight of them make a word in one load, which the compiler was not seen to find out.
+#[expect(unsafe_code, reason = "the same bytes with another sign")]
+fn as_bytes(values: &[i8]) -> &[u8] {
+    // SAFETY: both types have the same layout, and every value of one is a value of the other.
+    unsafe { std::slice::from_raw_parts(values.as_ptr().cast(), values.len()) }
+}
+
 /// Reads code number `position` of `codes` as `+1.0` and `-1.0`, `signs.len()` being the dimension.
 ///
 /// # Panics

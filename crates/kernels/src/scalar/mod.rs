@@ -4,7 +4,6 @@ mod bytes;
 mod codes;
 mod distance;
 mod hadamard;
-mod signs;
 
 pub use distance::{dot, dot_rows, squared_euclidean, squared_euclidean_rows, squared_norm};
 pub(crate) use hadamard::hadamard;
@@ -17,5 +16,4 @@ pub(crate) static LEAF: Leaf = Leaf {
     hadamard,
     codes: codes::KERNELS,
     bytes: bytes::KERNELS,
-    signs: signs::gather,
 };

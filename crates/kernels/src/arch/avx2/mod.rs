@@ -7,7 +7,6 @@ pub(super) mod bytes;
 mod codes;
 mod distance;
 mod hadamard;
-mod signs;
 mod vnni;
 
 use crate::dispatch::{Leaf, Level};
@@ -19,7 +18,6 @@ pub(crate) static LEAF: Leaf = Leaf {
     hadamard: hadamard::hadamard,
     codes: codes::KERNELS,
     bytes: bytes::KERNELS,
-    signs: signs::gather,
 };
 
 /// Needs AVX2, FMA and AVX-VNNI.

@@ -7,7 +7,6 @@ mod bytes;
 mod codes;
 mod distance;
 mod hadamard;
-mod signs;
 
 use super::avx2;
 use crate::dispatch::{Leaf, Level};
@@ -19,7 +18,6 @@ pub(crate) static LEAF: Leaf = Leaf {
     hadamard: hadamard::hadamard,
     codes: codes::KERNELS,
     bytes: avx2::bytes::KERNELS,
-    signs: signs::gather,
 };
 
 /// Needs AVX-512F, BW and VNNI.

@@ -16,5 +16,3 @@ mod codes;
 mod distance;
 #[macro_use]
 mod hadamard;
-#[macro_use]
-mod signs;

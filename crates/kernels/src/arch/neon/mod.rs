@@ -4,7 +4,6 @@ mod bytes;
 mod codes;
 mod distance;
 mod hadamard;
-mod signs;
 
 use crate::dispatch::{Leaf, Level};
 
@@ -14,5 +13,4 @@ pub(crate) static LEAF: Leaf = Leaf {
     hadamard: hadamard::hadamard,
     codes: codes::KERNELS,
     bytes: bytes::KERNELS,
-    signs: signs::gather,
 };

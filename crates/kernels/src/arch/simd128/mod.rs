@@ -6,7 +6,6 @@ mod bytes;
 mod codes;
 mod distance;
 mod hadamard;
-mod signs;
 
 use crate::dispatch::{Leaf, Level};
 
@@ -16,5 +15,4 @@ pub(crate) static LEAF: Leaf = Leaf {
     hadamard: hadamard::hadamard,
     codes: codes::KERNELS,
     bytes: bytes::KERNELS,
-    signs: signs::gather,
 };
