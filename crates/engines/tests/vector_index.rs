@@ -34,7 +34,7 @@ struct Model {
 
 fn open(store: &Arc<dyn Store>) -> (Namespace, std::thread::JoinHandle<()>) {
     let clock = Arc::new(ManualClock::new(1));
-    let cache = VectorCache::new(8 << 20);
+    let cache = VectorCache::new(16 << 20);
     let (namespace, writer) = block_on(Namespace::open(Arc::clone(store), clock, cache)).unwrap();
     let writer = std::thread::spawn(move || block_on(writer.run()));
     (namespace, writer)
@@ -150,7 +150,8 @@ impl Model {
 
 fn metadata(id: &str) -> Metadata {
     let number: u64 = id.parse().unwrap();
-    [("tenth".to_owned(), Field::Number((number % 10) as f64))].into()
+    let share = |name: &str, parts| (name.to_owned(), Field::Number((number % parts) as f64));
+    [share("tenth", 10), share("twentieth", 20)].into()
 }
 
 fn score(metric: Metric, a: &[f32], b: &[f32]) -> f64 {
@@ -255,7 +256,7 @@ fn updates_deletes_and_reopening_leave_no_ghosts() {
     model.check();
 }
 
-/// What is kept in memory for a filter that leaves little must not show, whatever is written between.
+/// What is kept in memory for a filter that is asked with again must not show, whatever is written between.
 #[test]
 fn a_filter_asked_with_again_answers_as_one_asked_with_anew() {
     for metric in [Metric::Cosine, Metric::Dot, Metric::Euclidean] {
@@ -264,9 +265,14 @@ fn a_filter_asked_with_again_answers_as_one_asked_with_anew() {
         let count = COUNT + 1000;
         fill(&mut model, count, |number| number as usize % TOPICS);
         let ask = |model: &Model| -> Vec<_> {
-            let answers = (0..10).map(|number| {
+            let query = |number: u64| {
                 let query = vector(1_000_000 + number, number as usize % TOPICS);
-                let answer = model.query(&query, Effort::default(), true);
+                model.query(&query, Effort::default(), true)
+            };
+            // From here on the filter was asked with before.
+            query(0);
+            let answers = (0..10).map(|number| {
+                let answer = query(number);
                 assert_eq!(answer.plan.kind, PlanKind::FilterFirst);
                 assert!(answer.plan.refined < answer.plan.scanned && !answer.plan.exact);
                 let matches = answer.matches.into_iter();
@@ -324,6 +330,25 @@ fn a_filter_that_leaves_much_is_served_by_clusters_until_it_is_asked_with_again(
     // It leaves the same ones after this, but not with the same vectors.
     model.apply(vec![("1".to_owned(), Some(vector(77, 7)))]);
     assert_eq!(kinds(&model, 3.0), first);
+}
+
+#[test]
+fn sketches_of_what_a_filter_leaves_are_compared_until_it_is_asked_with_again() {
+    let mut model = Model::new(Metric::Cosine, Precision::F32);
+    fill(&mut model, COUNT, |number| number as usize % TOPICS);
+    let filter = Filter::Equal("twentieth".into(), Scalar::Number(7.0));
+    let [first, again] = [(); 2].map(|()| {
+        let query = vector(1_000_000, 1);
+        model.filtered(&query, Effort::default(), Some(filter.clone()))
+    });
+    for answer in [&first, &again] {
+        assert_eq!(answer.plan.kind, PlanKind::FilterFirst);
+        assert!(!answer.plan.exact && answer.plan.scanned == COUNT / 20);
+    }
+    assert_eq!(first.plan.refined, first.plan.scanned);
+    assert!(again.plan.refined < again.plan.scanned);
+    let best = |answer: &Answer| answer.matches[0].record.id.clone();
+    assert_eq!(best(&first), best(&again));
 }
 
 #[test]

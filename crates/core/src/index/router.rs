@@ -19,7 +19,7 @@ const NEAR_MIN: usize = 8_192;
 /// A request for more clusters than this looks into every group.
 const NEAR_COUNT_MAX: usize = 1_024;
 /// Beside the clusters asked for and a quarter more, so many are compared exactly.
-const REFINED_SPARE: usize = 56;
+const REFINED_SPARE: usize = 32;
 /// Estimates in a sample of them, and by how many of these a guess of a quantile is on the safe side, beside half
 /// as many again.
 const SAMPLE: usize = 128;
