@@ -100,7 +100,14 @@ fn distances(set: Set, dimension: usize) {
     let (query, rows) = (noise(dimension), noise(count * dimension));
     let (query, rows) = (query.as_slice(), rows.as_slice());
     let out = || vec![0.0; count];
+    // From a half to one.
+    let halves: Vec<u16> = bytes_of_noise(count * dimension)
+        .iter()
+        .map(|&byte| 0x3800 | u16::from(byte) << 2)
+        .collect();
+    let halves = halves.as_slice();
     let [mut a, mut b, mut c, mut d, mut e] = [out(), out(), out(), out(), out()];
+    let [mut f, mut g] = [out(), out()];
     let each_row = |out: &mut [f32], score: &dyn Fn(&[f32]) -> f32| {
         for (row, out) in rows.chunks_exact(dimension).zip(out) {
             *out = score(row);
@@ -118,6 +125,12 @@ fn distances(set: Set, dimension: usize) {
         }),
         Kernel::over("squared_euclidean_rows", rows, count, |leaf| {
             leaf.squared_euclidean_rows(query, rows, &mut d);
+        }),
+        Kernel::over("dot_f16_rows", halves, count, |leaf| {
+            leaf.dot_f16_rows(query, halves, &mut f);
+        }),
+        Kernel::over("euclidean_f16_rows", halves, count, |leaf| {
+            leaf.squared_euclidean_f16_rows(query, halves, &mut g);
         }),
         Kernel::over("portable_dot (no leaf)", rows, count, |_| {
             each_row(&mut e, &|row| portable_dot(query, row));

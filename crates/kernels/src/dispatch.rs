@@ -17,7 +17,7 @@ use crate::scalar;
 pub enum Level {
     /// Portable code; see [`scalar`](crate::scalar).
     Scalar,
-    /// x86-64 with AVX2 and FMA.
+    /// x86-64 with AVX2, FMA and F16C.
     Avx2,
     /// The same with AVX-VNNI for products of bytes.
     AvxVnni,
@@ -96,7 +96,9 @@ pub fn leaves() -> Vec<&'static Leaf> {
 
 #[cfg(target_arch = "x86_64")]
 fn has_avx2() -> bool {
-    is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")
+    is_x86_feature_detected!("avx2")
+        && is_x86_feature_detected!("fma")
+        && is_x86_feature_detected!("f16c")
 }
 
 /// The leaves of AVX-512 borrow from those of AVX2.

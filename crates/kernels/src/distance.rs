@@ -1,4 +1,4 @@
-//! Distances of `f32` vectors: the public functions, their checks, and the part of a leaf behind them.
+//! Distances of `f32` vectors, and of one to rows of halves: the public functions, their checks, and the part of a leaf behind them.
 
 #![expect(
     unsafe_code,
@@ -81,6 +81,63 @@ pub fn squared_euclidean_rows(query: &[f32], rows: &[f32], out: &mut [f32]) {
     active().squared_euclidean_rows(query, rows, out);
 }
 
+/// Writes the product of `query` and each row to `out`, where the components of `rows` are the bits of
+/// half-precision numbers (IEEE 754 binary16).
+///
+/// Every half is an `f32` too: each score has the bits that [`dot_rows`] gives for the rows
+/// [widened](f16_to_f32). Shapes are those of [`dot_rows`]; a row takes half the memory, and where a scan
+/// waits for memory, half the time.
+///
+/// # Panics
+///
+/// When `rows.len()` is not `out.len() * query.len()`.
+///
+/// # Examples
+///
+/// ```
+/// let rows = [0x3C00, 0x4000, 0xBC00, 0x3800]; // 1, 2; -1, 0.5
+/// let mut scores = [0.0; 2];
+/// quartz_kernels::dot_f16_rows(&[3.0, 4.0], &rows, &mut scores);
+/// assert_eq!(scores, [11.0, -1.0]);
+/// ```
+#[inline]
+pub fn dot_f16_rows(query: &[f32], rows: &[u16], out: &mut [f32]) {
+    active().dot_f16_rows(query, rows, out);
+}
+
+/// Writes the [`squared_euclidean`] distance of `query` and each row of halves to `out`.
+///
+/// Shapes, cost and the promise about bits are those of [`dot_f16_rows`].
+///
+/// # Panics
+///
+/// When `rows.len()` is not `out.len() * query.len()`.
+#[inline]
+pub fn squared_euclidean_f16_rows(query: &[f32], rows: &[u16], out: &mut [f32]) {
+    active().squared_euclidean_f16_rows(query, rows, out);
+}
+
+/// Writes each number of `values`, given as the bits of a half (IEEE 754 binary16), to `out`. Exact, as every
+/// half is an `f32` too.
+///
+/// # Panics
+///
+/// When the lengths differ.
+///
+/// # Examples
+///
+/// ```
+/// let mut wide = [0.0; 3];
+/// quartz_kernels::f16_to_f32(&[0x3C00, 0xC000, 0x0001], &mut wide);
+/// assert_eq!(wide, [1.0, -2.0, 2_f32.powi(-24)]);
+/// ```
+pub fn f16_to_f32(values: &[u16], out: &mut [f32]) {
+    assert_eq!(values.len(), out.len(), "as many halves as numbers");
+    for (out, &bits) in out.iter_mut().zip(values) {
+        *out = scalar::widen(bits);
+    }
+}
+
 /// A [`dot`] product with the same bits on every machine: multiplications and additions round
 /// separately, in the order of [`scalar`].
 ///
@@ -122,12 +179,14 @@ pub fn portable_squared_euclidean(a: &[f32], b: &[f32]) -> f32 {
 pub(crate) struct Distances {
     pub(crate) dot: Pair,
     pub(crate) squared_euclidean: Pair,
-    pub(crate) dot_rows: Rows,
-    pub(crate) squared_euclidean_rows: Rows,
+    pub(crate) dot_rows: Rows<f32>,
+    pub(crate) squared_euclidean_rows: Rows<f32>,
+    pub(crate) dot_f16_rows: Rows<u16>,
+    pub(crate) squared_euclidean_f16_rows: Rows<u16>,
 }
 
 type Pair = unsafe fn(&[f32], &[f32]) -> f32;
-type Rows = unsafe fn(&[f32], &[f32], &mut [f32]);
+type Rows<T> = unsafe fn(&[f32], &[T], &mut [f32]);
 
 impl Leaf {
     /// See [`crate::dot`].
@@ -161,6 +220,22 @@ impl Leaf {
         // SAFETY: `self` came from `leaves`, which detected the features.
         unsafe { (self.distances.squared_euclidean_rows)(query, rows, out) }
     }
+
+    /// See [`crate::dot_f16_rows`].
+    #[inline]
+    pub fn dot_f16_rows(&self, query: &[f32], rows: &[u16], out: &mut [f32]) {
+        check_rows(query, rows, out);
+        // SAFETY: `self` came from `leaves`, which detected the features.
+        unsafe { (self.distances.dot_f16_rows)(query, rows, out) }
+    }
+
+    /// See [`crate::squared_euclidean_f16_rows`].
+    #[inline]
+    pub fn squared_euclidean_f16_rows(&self, query: &[f32], rows: &[u16], out: &mut [f32]) {
+        check_rows(query, rows, out);
+        // SAFETY: `self` came from `leaves`, which detected the features.
+        unsafe { (self.distances.squared_euclidean_f16_rows)(query, rows, out) }
+    }
 }
 
 #[inline]
@@ -171,7 +246,7 @@ pub(crate) fn check_pair<T>(a: &[T], b: &[T]) {
 
 #[inline]
 #[track_caller]
-pub(crate) fn check_rows<T, S>(query: &[T], rows: &[T], out: &[S]) {
+pub(crate) fn check_rows<Q, R, S>(query: &[Q], rows: &[R], out: &[S]) {
     assert_eq!(
         Some(rows.len()),
         query.len().checked_mul(out.len()),

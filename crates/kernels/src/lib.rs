@@ -1,4 +1,4 @@
-//! The inner loops of vector search: distances of `f32` vectors, scans of one-bit codes, exact products
+//! The inner loops of vector search: distances of `f32` vectors and rows of halves, scans of one-bit codes, exact products
 //! of bytes, the Hadamard transform.
 //!
 //! The crate knows slices of numbers and nothing else: no records, no metrics by name, no top-k. It has
@@ -12,9 +12,9 @@
 //! | leaf        | needs                       | register | distances, transform | codes   | bytes       |
 //! |-------------|-----------------------------|---------:|----------------------|---------|-------------|
 //! | scalar      | nothing                     |        - | scalar               | scalar  | scalar      |
-//! | avx2        | AVX2 and FMA                | 32 bytes | avx2                 | avx2    | avx2        |
+//! | avx2        | AVX2, FMA and F16C          | 32 bytes | avx2                 | avx2    | avx2        |
 //! | avx-vnni    | the same and AVX-VNNI       | 32 bytes | avx2                 | avx2    | avx-vnni    |
-//! | avx512      | AVX-512F and BW, AVX2, FMA  | 64 bytes | avx512               | avx512  | avx2        |
+//! | avx512      | AVX-512F and BW, and avx2's | 64 bytes | avx512               | avx512  | avx2        |
 //! | avx512-vnni | the same and AVX-512 VNNI   | 64 bytes | avx512               | avx512  | avx512-vnni |
 //! | neon        | AArch64                     | 16 bytes | neon                 | neon    | neon        |
 //! | simd128     | WebAssembly SIMD            | 16 bytes | simd128              | simd128 | simd128     |
@@ -45,6 +45,11 @@
 //! - **Between leaves**, results differ by rounding only (and `scalar` and `simd128` not even by
 //!   that). Scores are therefore not to be stored by one machine and compared on another: for that there
 //!   are [`portable_dot`] and [`portable_squared_euclidean`], always by the scalar reference.
+//!
+//! Rows may also be halves (IEEE 754 binary16, as `u16`): [`dot_f16_rows`], [`squared_euclidean_f16_rows`].
+//! A half is widened while it is loaded, which is exact, so the score is the same bits as that of the row
+//! in `f32`, within a leaf and between scalar and simd128. WebAssembly has no instruction for it, and
+//! does it in ten.
 //!
 //! NaN and infinities propagate as IEEE 754 says.
 //!
@@ -90,6 +95,7 @@
 //! From memory, a scan in order is bound by its bandwidth (2 to 3 ns a code there), and what lies
 //! scattered by its latency: codes in scattered clusters of 256 took 8 ns each, 3.4 with
 //! [`codes::bounds_before`]; scattered rows of bytes 58 to 79 ns one by one, 20 with [`dot_i8_gather`].
+//! Rows of halves in order took 63 ns where those of `f32` took 111 (avx512 on Sapphire Rapids).
 //!
 //! # Tests of other machines' leaves
 //!
@@ -140,8 +146,8 @@ pub use dispatch::Level;
 #[doc(hidden)]
 pub use dispatch::{Leaf, leaves};
 pub use distance::{
-    dot, dot_rows, portable_dot, portable_squared_euclidean, squared_euclidean,
-    squared_euclidean_rows, squared_norm,
+    dot, dot_f16_rows, dot_rows, f16_to_f32, portable_dot, portable_squared_euclidean,
+    squared_euclidean, squared_euclidean_f16_rows, squared_euclidean_rows, squared_norm,
 };
 pub use hadamard::{MAX_HADAMARD, hadamard};
 pub use prefetch::{prefetch, prefetch_value};

@@ -1,4 +1,4 @@
-//! Distances of `f32` vectors.
+//! Distances of `f32` vectors, and of one to rows of halves.
 //!
 //! Sixteen running sums in a plain array, so the compiler may use whatever vectors the target has
 //! without reordering anything. Multiplications and additions round separately. The order of summation
@@ -52,15 +52,65 @@ pub fn squared_euclidean_rows(query: &[f32], rows: &[f32], out: &mut [f32]) {
     each_row(query, rows, out, squared_euclidean);
 }
 
+/// See [`crate::dot_f16_rows`].
+///
+/// # Panics
+///
+/// When `rows.len()` is not `out.len() * query.len()`.
+pub fn dot_f16_rows(query: &[f32], rows: &[u16], out: &mut [f32]) {
+    each_row(query, rows, out, |query, row| {
+        sum(query, row, |a, b| a * widen(b))
+    });
+}
+
+/// See [`crate::squared_euclidean_f16_rows`].
+///
+/// # Panics
+///
+/// When `rows.len()` is not `out.len() * query.len()`.
+pub fn squared_euclidean_f16_rows(query: &[f32], rows: &[u16], out: &mut [f32]) {
+    each_row(query, rows, out, |query, row| {
+        sum(query, row, |a, b| {
+            let difference = a - widen(b);
+            difference * difference
+        })
+    });
+}
+
 pub(crate) const KERNELS: Distances = Distances {
     dot,
     squared_euclidean,
     dot_rows,
     squared_euclidean_rows,
+    dot_f16_rows,
+    squared_euclidean_f16_rows,
 };
 
+/// The number whose half-precision bits these are.
+///
+/// The compiler makes selections of the branches, so that it may use vectors.
 #[inline(always)]
-fn sum(a: &[f32], b: &[f32], term: impl Fn(f32, f32) -> f32) -> f32 {
+pub(crate) fn widen(bits: u16) -> f32 {
+    /// What the exponents' biases differ by, 127 and 15.
+    const REBIAS: u32 = (127 - 15) << 23;
+    let sign = u32::from(bits & 0x8000) << 16;
+    let magnitude = u32::from(bits & 0x7FFF) << 13;
+    let magnitude = match magnitude >> 23 {
+        // A subnormal half has no leading one: it gets that of the smallest normal half, which is then
+        // taken away.
+        0 => {
+            let normal = REBIAS + (1 << 23);
+            (f32::from_bits(normal + magnitude) - f32::from_bits(normal)).to_bits()
+        }
+        // Infinity and NaN have the highest exponent in both.
+        0x1F => magnitude + 2 * REBIAS,
+        _ => magnitude + REBIAS,
+    };
+    f32::from_bits(sign | magnitude)
+}
+
+#[inline(always)]
+fn sum<T: Copy>(a: &[f32], b: &[T], term: impl Fn(f32, T) -> f32) -> f32 {
     let (a_strides, a_rest) = a.as_chunks::<STRIDE>();
     let (b_strides, b_rest) = b.as_chunks::<STRIDE>();
     let mut sums = [0.0; STRIDE];
@@ -76,7 +126,7 @@ fn sum(a: &[f32], b: &[f32], term: impl Fn(f32, f32) -> f32) -> f32 {
     (lane(0) + lane(2)) + (lane(1) + lane(3))
 }
 
-fn each_row(query: &[f32], rows: &[f32], out: &mut [f32], score: impl Fn(&[f32], &[f32]) -> f32) {
+fn each_row<T>(query: &[f32], rows: &[T], out: &mut [f32], score: impl Fn(&[f32], &[T]) -> f32) {
     check_rows(query, rows, out);
     if query.is_empty() {
         return out.fill(0.0);

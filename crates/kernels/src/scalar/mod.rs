@@ -5,7 +5,11 @@ mod codes;
 mod distance;
 mod hadamard;
 
-pub use distance::{dot, dot_rows, squared_euclidean, squared_euclidean_rows, squared_norm};
+pub(crate) use distance::widen;
+pub use distance::{
+    dot, dot_f16_rows, dot_rows, squared_euclidean, squared_euclidean_f16_rows,
+    squared_euclidean_rows, squared_norm,
+};
 pub(crate) use hadamard::hadamard;
 
 use crate::dispatch::{Leaf, Level};

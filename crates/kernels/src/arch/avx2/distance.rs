@@ -1,17 +1,17 @@
-//! Distances of `f32` vectors.
+//! Distances of `f32` vectors, and of one to rows of halves.
 
 #![expect(unsafe_code, reason = "loads through pointers")]
 
 use std::arch::x86_64::{
-    __m256, _mm_add_ps, _mm_add_ss, _mm_cvtss_f32, _mm_movehdup_ps, _mm_movehl_ps, _mm256_add_ps,
-    _mm256_castps256_ps128, _mm256_extractf128_ps, _mm256_fmadd_ps, _mm256_loadu_ps,
-    _mm256_loadu_si256, _mm256_maskload_ps, _mm256_setzero_ps, _mm256_sub_ps,
+    __m256, _mm_add_ps, _mm_add_ss, _mm_cvtss_f32, _mm_loadu_si128, _mm_movehdup_ps, _mm_movehl_ps,
+    _mm256_add_ps, _mm256_castps256_ps128, _mm256_cvtph_ps, _mm256_extractf128_ps, _mm256_fmadd_ps,
+    _mm256_loadu_ps, _mm256_loadu_si256, _mm256_maskload_ps, _mm256_setzero_ps, _mm256_sub_ps,
 };
 
 pub(super) type Vector = __m256;
 pub(super) const LANES: usize = 8;
 
-distances!(features: "avx2,fma", rows: 2);
+distances!(features: "avx2,fma,f16c", rows: 2);
 
 #[target_feature(enable = "avx2,fma")]
 #[inline]
@@ -35,6 +35,24 @@ fn load_part(values: &[f32]) -> Vector {
     // SAFETY: `mask` is one register long. Its first `values.len()` lanes are set; the others are not
     // read. Neither load needs alignment.
     unsafe { _mm256_maskload_ps(values.as_ptr(), _mm256_loadu_si256(mask.as_ptr().cast())) }
+}
+
+#[target_feature(enable = "avx2,fma,f16c")]
+#[inline]
+fn load_f16(values: &[u16; LANES]) -> Vector {
+    // SAFETY: the array is as long as the register, and the load needs no alignment.
+    _mm256_cvtph_ps(unsafe { _mm_loadu_si128(values.as_ptr().cast()) })
+}
+
+#[target_feature(enable = "avx2,fma,f16c")]
+#[inline]
+fn load_f16_part(values: &[u16]) -> Vector {
+    if let Ok(whole) = values.try_into() {
+        return load_f16(whole);
+    }
+    let mut padded = [0; LANES];
+    padded[..values.len()].copy_from_slice(values);
+    load_f16(&padded)
 }
 
 #[target_feature(enable = "avx2,fma")]

@@ -1,4 +1,4 @@
-//! AVX2 with FMA: registers of 32 bytes, 16 of them.
+//! AVX2 with FMA and F16C: registers of 32 bytes, 16 of them.
 //!
 //! Two leaves: with what every processor since Haswell has, and with VNNI, which some have that have no
 //! AVX-512.
@@ -11,7 +11,7 @@ mod vnni;
 
 use crate::dispatch::{Leaf, Level};
 
-/// Needs AVX2 and FMA.
+/// Needs AVX2, FMA and F16C.
 pub(crate) static LEAF: Leaf = Leaf {
     level: Level::Avx2,
     distances: distance::KERNELS,
@@ -20,7 +20,7 @@ pub(crate) static LEAF: Leaf = Leaf {
     bytes: bytes::KERNELS,
 };
 
-/// Needs AVX2, FMA and AVX-VNNI.
+/// Needs AVX2, FMA, F16C and AVX-VNNI.
 pub(crate) static VNNI: Leaf = Leaf {
     level: Level::AvxVnni,
     bytes: vnni::KERNELS,

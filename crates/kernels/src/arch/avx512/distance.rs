@@ -1,12 +1,13 @@
-//! Distances of `f32` vectors.
+//! Distances of `f32` vectors, and of one to rows of halves.
 
 #![expect(unsafe_code, reason = "loads through pointers")]
 
 use std::arch::x86_64::{
     __m512, _mm_add_ps, _mm_add_ss, _mm_cvtss_f32, _mm_movehdup_ps, _mm_movehl_ps, _mm256_add_ps,
-    _mm256_castpd_ps, _mm256_castps256_ps128, _mm256_extractf128_ps, _mm512_add_ps,
-    _mm512_castps_pd, _mm512_castps512_ps256, _mm512_extractf64x4_pd, _mm512_fmadd_ps,
-    _mm512_loadu_ps, _mm512_maskz_loadu_ps, _mm512_setzero_ps, _mm512_sub_ps,
+    _mm256_castpd_ps, _mm256_castps256_ps128, _mm256_extractf128_ps, _mm256_loadu_si256,
+    _mm512_add_ps, _mm512_castps_pd, _mm512_castps512_ps256, _mm512_cvtph_ps,
+    _mm512_extractf64x4_pd, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_maskz_loadu_ps,
+    _mm512_setzero_ps, _mm512_sub_ps,
 };
 
 pub(super) type Vector = __m512;
@@ -34,6 +35,24 @@ fn load_part(values: &[f32]) -> Vector {
     let mask = u16::MAX >> (LANES - values.len());
     // SAFETY: the mask has `values.len()` low bits set; lanes outside it are not read.
     unsafe { _mm512_maskz_loadu_ps(mask, values.as_ptr()) }
+}
+
+#[target_feature(enable = "avx512f")]
+#[inline]
+fn load_f16(values: &[u16; LANES]) -> Vector {
+    // SAFETY: the array is as long as the register, and the load needs no alignment.
+    _mm512_cvtph_ps(unsafe { _mm256_loadu_si256(values.as_ptr().cast()) })
+}
+
+#[target_feature(enable = "avx512f")]
+#[inline]
+fn load_f16_part(values: &[u16]) -> Vector {
+    if let Ok(whole) = values.try_into() {
+        return load_f16(whole);
+    }
+    let mut padded = [0; LANES];
+    padded[..values.len()].copy_from_slice(values);
+    load_f16(&padded)
 }
 
 #[target_feature(enable = "avx512f")]

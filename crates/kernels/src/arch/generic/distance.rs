@@ -1,4 +1,4 @@
-//! Distances of `f32` vectors.
+//! Distances of `f32` vectors, and of one to rows of halves.
 //!
 //! # How a block of rows is scored
 //!
@@ -10,7 +10,8 @@
 //!  row 1     [  ...
 //! ```
 //!
-//! (drawn for 16 lanes). Each row has four accumulators of its own, because a multiply-add takes
+//! (drawn for 16 lanes). A row of halves is widened while it is loaded, and is like a row of `f32` from then
+//! on, so both give the same bits. Each row has four accumulators of its own, because a multiply-add takes
 //! about four cycles and one can start in every cycle: fewer would leave the unit waiting. A query
 //! register is loaded once and used for every row of the block, so a row costs one load per register
 //! instead of two. How many rows fit is a matter of registers: `rows x 4` accumulators, the query and
@@ -33,12 +34,13 @@
 //! Pairs do not prefetch: what lies behind them may not be wanted. Where there is no hint to give
 //! (WebAssembly), several rows at once took twice as long from memory as one.
 
-/// Writes a leaf's four distance kernels and the table of them, `KERNELS`.
+/// Writes a leaf's distance kernels and the table of them, `KERNELS`.
 ///
 /// The module that calls it supplies, compiled for the same features:
 ///
 /// - `Vector`, its register, and `LANES`, how many `f32` that holds;
 /// - `zero()`, `load(&[f32; LANES])` and `load_part(&[f32])`, which pads up to `LANES` with zeros;
+/// - `load_f16(&[u16; LANES])` and `load_f16_part(&[u16])`, the same of halves, widened;
 /// - `add`, `subtract` and `multiply_add(a, b, sum)`;
 /// - `fold(Vector) -> f32`, the sum of the lanes, always folding halves.
 macro_rules! distances {
@@ -48,6 +50,8 @@ macro_rules! distances {
             squared_euclidean: pair::<true>,
             dot_rows: each_row::<false>,
             squared_euclidean_rows: each_row::<true>,
+            dot_f16_rows: each_f16_row::<false>,
+            squared_euclidean_f16_rows: each_f16_row::<true>,
         };
 
         /// Registers a row is summed in.
@@ -57,10 +61,8 @@ macro_rules! distances {
         /// Rows scored together.
         const ROWS: usize = $rows;
 
-        /// How far ahead to prefetch at least, in `f32`: 6 KiB.
-        const AHEAD: usize = 1536;
-        /// `f32` in a cache line.
-        const LINE: usize = 16;
+        /// How far ahead to prefetch at least, in bytes.
+        const AHEAD: usize = 6 << 10;
 
         /// The dot product, or the squared Euclidean distance, of one pair.
         #[target_feature(enable = $features)]
@@ -69,9 +71,33 @@ macro_rules! distances {
             score
         }
 
+        distances!(@rows $features, each_row, block, f32, load, load_part);
+        distances!(@rows $features, each_f16_row, f16_block, u16, load_f16, load_f16_part);
+
+        #[target_feature(enable = $features)]
+        #[inline]
+        fn accumulate<const EUCLIDEAN: bool>(q: Vector, r: Vector, sum: Vector) -> Vector {
+            if EUCLIDEAN {
+                let difference = subtract(q, r);
+                multiply_add(difference, difference, sum)
+            } else {
+                multiply_add(q, r, sum)
+            }
+        }
+    };
+
+    // The kernels of rows of one type of component.
+    (
+        @rows $features:literal,
+        $each_row:ident, $block:ident, $component:ty, $load:ident, $load_part:ident
+    ) => {
         /// Scores the rows by blocks, then those left over one by one.
         #[target_feature(enable = $features)]
-        fn each_row<const EUCLIDEAN: bool>(query: &[f32], rows: &[f32], out: &mut [f32]) {
+        fn $each_row<const EUCLIDEAN: bool>(
+            query: &[f32],
+            rows: &[$component],
+            out: &mut [f32],
+        ) {
             let dimension = query.len();
             if dimension == 0 {
                 return out.fill(0.0);
@@ -79,11 +105,11 @@ macro_rules! distances {
             let (out_blocks, out_rest) = out.as_chunks_mut::<ROWS>();
             let mut blocks = rows.chunks_exact(ROWS * dimension);
             for (out, rows) in out_blocks.iter_mut().zip(&mut blocks) {
-                *out = block::<EUCLIDEAN, ROWS>(query, rows);
+                *out = $block::<EUCLIDEAN, ROWS>(query, rows);
             }
             let rest = blocks.remainder().chunks_exact(dimension);
             for (out, row) in out_rest.iter_mut().zip(rest) {
-                *out = pair::<EUCLIDEAN>(query, row);
+                [*out] = $block::<EUCLIDEAN, 1>(query, row);
             }
         }
 
@@ -92,14 +118,22 @@ macro_rules! distances {
         // stay calls in here.
         #[target_feature(enable = $features)]
         #[inline]
-        fn block<const EUCLIDEAN: bool, const N: usize>(query: &[f32], rows: &[f32]) -> [f32; N] {
+        fn $block<const EUCLIDEAN: bool, const N: usize>(
+            query: &[f32],
+            rows: &[$component],
+        ) -> [f32; N] {
+            /// In components.
+            const AHEAD_AT_LEAST: usize = AHEAD / size_of::<$component>();
+            /// Components in a cache line.
+            const LINE: usize = $crate::arch::prefetch::LINE / size_of::<$component>();
+
             let dimension = query.len();
-            let ahead = (N * dimension).max(AHEAD);
+            let ahead = (N * dimension).max(AHEAD_AT_LEAST);
             let prefetched = if N > 1 { N } else { 0 };
             let mut sums = [[zero(); ACCUMULATORS]; N];
 
             let (query_strides, query_rest) = query.as_chunks::<STRIDE>();
-            let mut row_strides: [&[[f32; STRIDE]]; N] = [&[]; N];
+            let mut row_strides: [&[[$component; STRIDE]]; N] = [&[]; N];
             for n in 0..N {
                 let row = &rows[n * dimension..][..dimension];
                 row_strides[n] = &row.as_chunks().0[..query_strides.len()];
@@ -108,7 +142,7 @@ macro_rules! distances {
                 let (query, _) = query_strides[i].as_chunks::<LANES>();
                 for n in 0..prefetched {
                     let next = row_strides[n][i].as_ptr().wrapping_add(ahead);
-                    for line in 0..STRIDE / LINE {
+                    for line in 0..STRIDE.div_ceil(LINE) {
                         $crate::arch::prefetch::into_second_level(next.wrapping_add(line * LINE));
                     }
                 }
@@ -116,7 +150,7 @@ macro_rules! distances {
                     let q = load(&query[k]);
                     for n in 0..N {
                         let (row, _) = row_strides[n][i].as_chunks::<LANES>();
-                        sums[n][k] = accumulate::<EUCLIDEAN>(q, load(&row[k]), sums[n][k]);
+                        sums[n][k] = accumulate::<EUCLIDEAN>(q, $load(&row[k]), sums[n][k]);
                     }
                 }
             }
@@ -129,7 +163,7 @@ macro_rules! distances {
                 }
                 let q = load_part(&query_rest[k * LANES..][..left]);
                 for n in 0..N {
-                    let r = load_part(&rows[n * dimension + done + k * LANES..][..left]);
+                    let r = $load_part(&rows[n * dimension + done + k * LANES..][..left]);
                     sums[n][k] = accumulate::<EUCLIDEAN>(q, r, sums[n][k]);
                 }
             }
@@ -140,17 +174,6 @@ macro_rules! distances {
                 scores[n] = fold(add(add(a, b), add(c, d)));
             }
             scores
-        }
-
-        #[target_feature(enable = $features)]
-        #[inline]
-        fn accumulate<const EUCLIDEAN: bool>(q: Vector, r: Vector, sum: Vector) -> Vector {
-            if EUCLIDEAN {
-                let difference = subtract(q, r);
-                multiply_add(difference, difference, sum)
-            } else {
-                multiply_add(q, r, sum)
-            }
         }
     };
 }

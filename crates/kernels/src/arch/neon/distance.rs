@@ -1,10 +1,10 @@
-//! Distances of `f32` vectors.
+//! Distances of `f32` vectors, and of one to rows of halves.
 
 #![expect(unsafe_code, reason = "loads through pointers")]
 
 use std::arch::aarch64::{
-    float32x4_t, vadd_f32, vaddq_f32, vdupq_n_f32, vfmaq_f32, vget_high_f32, vget_lane_f32,
-    vget_low_f32, vld1q_f32, vsubq_f32,
+    float32x4_t, vadd_f32, vaddq_f32, vcvt_f32_f16, vdupq_n_f32, vfmaq_f32, vget_high_f32,
+    vget_lane_f32, vget_low_f32, vld1_u16, vld1q_f32, vreinterpret_f16_u16, vsubq_f32,
 };
 
 pub(super) type Vector = float32x4_t;
@@ -31,6 +31,21 @@ fn load_part(values: &[f32]) -> Vector {
     let mut padded = [0.0; LANES];
     padded[..values.len()].copy_from_slice(values);
     load(&padded)
+}
+
+#[target_feature(enable = "neon")]
+#[inline]
+fn load_f16(values: &[u16; LANES]) -> Vector {
+    // SAFETY: the array is as long as the register, and the load needs no alignment beyond that of `u16`.
+    vcvt_f32_f16(vreinterpret_f16_u16(unsafe { vld1_u16(values.as_ptr()) }))
+}
+
+#[target_feature(enable = "neon")]
+#[inline]
+fn load_f16_part(values: &[u16]) -> Vector {
+    let mut padded = [0; LANES];
+    padded[..values.len()].copy_from_slice(values);
+    load_f16(&padded)
 }
 
 #[target_feature(enable = "neon")]
