@@ -1,5 +1,5 @@
-//! The inner loops of vector search: distances of `f32` vectors and rows of halves, scans of one-bit codes, exact products
-//! of bytes, the Hadamard transform.
+//! The inner loops of vector search: distances of `f32` vectors and rows of halves, scans of one-bit
+//! codes, exact products of bytes, the Hadamard transform.
 //!
 //! The crate knows slices of numbers and nothing else: no records, no metrics by name, no top-k. It has
 //! one scalar reference ([`scalar`]) and one *leaf* per instruction set; the best leaf the machine can

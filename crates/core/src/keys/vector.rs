@@ -39,11 +39,24 @@ pub fn encode(precision: Precision, components: &[f32]) -> Vec<u8> {
     }
 }
 
+/// The components, little-endian halves, of a vector that is stored as [`F16`](Precision::F16) and has
+/// `dimension` of them.
+#[must_use]
+pub fn halves(value: &[u8], dimension: usize) -> Option<&[[u8; 2]]> {
+    // 2d + 1 is not 4d, and where it is d + 5, the tag differs.
+    let (&tag, halves) = value.split_first()?;
+    (tag == Precision::F16 as u8 && halves.len() == 2 * dimension).then_some(halves.as_chunks().0)
+}
+
 /// Appends the components of a stored vector to `into`.
 ///
 /// # Errors
 /// When the value does not hold `dimension` components.
 pub fn decode_into(value: &[u8], dimension: usize, into: &mut Vec<f32>) -> Result<(), Malformed> {
+    if let Some(halves) = halves(value, dimension) {
+        into.extend(halves.iter().map(|half| f16::from_le_bytes(*half).to_f32()));
+        return Ok(());
+    }
     // A length tells this layout from the others: 4d is neither 2d + 1 nor d + 5.
     if value.len() == 4 * dimension {
         let (components, _) = value.as_chunks::<4>();
@@ -51,15 +64,6 @@ pub fn decode_into(value: &[u8], dimension: usize, into: &mut Vec<f32>) -> Resul
         return Ok(());
     }
     match value.split_first() {
-        Some((&tag, halves)) if tag == Precision::F16 as u8 && halves.len() == 2 * dimension => {
-            let (halves, _) = halves.as_chunks::<2>();
-            into.extend(
-                halves
-                    .iter()
-                    .map(|bytes| f16::from_le_bytes(*bytes).to_f32()),
-            );
-            Ok(())
-        }
         Some((&tag, rest)) if tag == Precision::Int8 as u8 && rest.len() == 4 + dimension => {
             let Some((scale, codes)) = rest.split_first_chunk() else {
                 return Err("a vector has the wrong length");

@@ -1,6 +1,5 @@
 use std::sync::Arc;
 
-use quartz_kernels::prefetch;
 use roaring::RoaringBitmap;
 
 use super::{
@@ -326,29 +325,18 @@ impl View {
                 self.processors.run(part)
             })
             .collect();
-        let mut top = TopK::new(k);
-        let mut take = |found: Vec<(f32, u32)>| {
-            for (rank, ordinal) in found {
-                top.offer(rank, ordinal);
-            }
-        };
-        take(self.scan_part(&target, k, &own).await?);
+        let mut top = self.scan_part(&target, k, &own).await?;
         for other in others {
             let found = other.await.ok_or_else(|| {
                 StoreError::Unavailable("a part of the query was given up".to_owned())
             })?;
-            take(found?);
+            top.merge(found?);
         }
-        Ok(ordinals_of(top.finish()))
+        Ok(ordinals_of(top))
     }
 
-    /// The best of some ordinals with their ranks.
-    async fn scan_part(
-        &self,
-        target: &[f32],
-        k: usize,
-        ordinals: &RoaringBitmap,
-    ) -> Result<Vec<(f32, u32)>> {
+    /// The best of some ordinals.
+    async fn scan_part(&self, target: &[f32], k: usize, ordinals: &RoaringBitmap) -> Result<TopK> {
         let mut top = TopK::new(k);
         let search = Candidates {
             snapshot: &*self.state.snapshot,
@@ -358,7 +346,7 @@ impl View {
             ordinals,
         };
         scan(target, &search, &mut top).await?;
-        Ok(top.finish())
+        Ok(top)
     }
 
     /// Ranks candidates in full precision, with the same bits on every machine, and reads the best.
@@ -374,11 +362,8 @@ impl View {
         for ordinal in &found {
             let number = ordinal / BLOCK_ORDINALS;
             let block = self.state.vector_blocks.get(&self.cache, number);
-            if let Some(row) = block
-                .as_ref()
-                .and_then(|block| block.row(ordinal % BLOCK_ORDINALS, target.len()))
-            {
-                prefetch(row);
+            if let Some(block) = &block {
+                block.expect(ordinal % BLOCK_ORDINALS, target.len());
             }
             blocks.push(block);
         }
@@ -437,7 +422,7 @@ impl View {
             .ok_or_else(|| {
                 StoreError::corrupt_row(&crate::keys::vector::key(ordinal), "missing")
             })?;
-        Ok(metric.portable_rank(target, row))
+        Ok(metric.portable_rank(target, &row))
     }
 }
 
@@ -461,8 +446,9 @@ fn split(ordinals: &RoaringBitmap, parts: usize) -> Vec<RoaringBitmap> {
     split
 }
 
-fn ordinals_of(ranked: Vec<(f32, u32)>) -> Vec<u32> {
-    ranked.into_iter().map(|(_, ordinal)| ordinal).collect()
+fn ordinals_of(top: TopK) -> Vec<u32> {
+    let best = top.finish().into_iter();
+    best.map(|(_, ordinal)| ordinal).collect()
 }
 
 fn missing_record(id: &str) -> StoreError {

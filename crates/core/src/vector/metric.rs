@@ -2,6 +2,8 @@ use std::fmt;
 
 use quartz_kernels as kernels;
 
+use super::Margin;
+
 /// How vectors are compared.
 ///
 /// | metric | score | nearer is | refused |
@@ -63,12 +65,14 @@ impl Metric {
 
     /// Turns a vector into what is compared: of length 1 for cosine, else as it is.
     pub(crate) fn prepare(self, vector: &mut [f32]) {
-        if self == Self::Cosine {
-            let norm = squared_norm(vector).sqrt();
-            for component in vector {
-                *component = (f64::from(*component) / norm) as f32;
-            }
+        if let Some(divisor) = self.divisor(vector) {
+            divide(vector, divisor);
         }
+    }
+
+    /// What a vector is divided by to be [prepared](Self::prepare): its length, for cosine.
+    pub(crate) fn divisor(self, vector: &[f32]) -> Option<f64> {
+        (self == Self::Cosine).then(|| length(vector))
     }
 
     /// The score of a rank: the number that is higher for nearer vectors.
@@ -94,11 +98,75 @@ impl Metric {
             Self::Cosine | Self::Dot => kernels::dot_rows(query, rows, ranks),
             Self::Euclidean => {
                 kernels::squared_euclidean_rows(query, rows, ranks);
-                for rank in ranks {
-                    *rank = -*rank;
-                }
+                negate(ranks);
             }
         }
+    }
+
+    /// Ranks of rows of halves, as they are stored, against a prepared query. A row's
+    /// [divisor](Self::divisor) is still to be applied to its rank.
+    pub(crate) fn f16_ranks(self, query: &[f32], rows: &[u16], ranks: &mut [f32]) {
+        match self {
+            Self::Cosine | Self::Dot => kernels::dot_f16_rows(query, rows, ranks),
+            Self::Euclidean => {
+                kernels::squared_euclidean_f16_rows(query, rows, ranks);
+                negate(ranks);
+            }
+        }
+    }
+
+    /// The length of a prepared row, as far as the rounding of its rank grows with it: cosine compares
+    /// rows of length 1, and the Euclidean rank, a sum of squares, is as exact as it is small.
+    pub(crate) fn rounding_length(self, row: &[f32]) -> f64 {
+        match self {
+            Self::Dot => length(row),
+            Self::Cosine | Self::Euclidean => 1.0,
+        }
+    }
+
+    /// How far below the `k`-th of [`ranks`](Self::ranks) or [`f16_ranks`](Self::f16_ranks) a row may be
+    /// and still belong to the `k` best by [`portable_rank`](Self::portable_rank).
+    ///
+    /// `lengths` is the length of the prepared query times the largest
+    /// [`rounding_length`](Self::rounding_length).
+    pub(crate) fn margin(self, dimension: usize, lengths: f64) -> Margin {
+        // Roundings one after another: of a term at most three, of the sixteenth of the additions that the
+        // kernels chain, of folding four (wider registers fold more and chain fewer: no more in all), of
+        // preparing the row one; and three to spare, also for the margin's own.
+        let roundings = dimension as f64 / 16.0 + 11.0;
+        // Both ranks have them, and both the `k`-th row and the other one: one row too low, one too high.
+        let share = 4.0 * roundings * f64::from(f32::EPSILON / 2.0);
+        // Below the normal numbers a rounding is absolute.
+        let underflow = dimension as f64 * f64::from(f32::MIN_POSITIVE);
+        match self {
+            // The terms add up to at most the product of the lengths, whatever their signs.
+            Self::Cosine | Self::Dot => Margin {
+                absolute: (share * lengths + underflow) as f32,
+                relative: 0.0,
+            },
+            Self::Euclidean => Margin {
+                absolute: underflow as f32,
+                relative: share as f32,
+            },
+        }
+    }
+}
+
+/// The length in double precision, where no square of an `f32` overflows or vanishes.
+pub(crate) fn length(vector: &[f32]) -> f64 {
+    squared_norm(vector).sqrt()
+}
+
+/// Divides each component, rounding once.
+pub(crate) fn divide(vector: &mut [f32], divisor: f64) {
+    for component in vector {
+        *component = (f64::from(*component) / divisor) as f32;
+    }
+}
+
+fn negate(ranks: &mut [f32]) {
+    for rank in ranks {
+        *rank = -*rank;
     }
 }
 
@@ -112,7 +180,44 @@ fn squared_norm(vector: &[f32]) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        // A margin is for two ranks that are each off by what two roundings of one rank differ by.
+        #[test]
+        fn a_margin_is_twice_what_ranks_differ_by(
+            (mut query, halves) in (1..600_usize).prop_flat_map(|dimension| {
+                let half = any::<u16>().prop_filter("a number", |bits| bits & 0x7C00 != 0x7C00);
+                let alike = 0x3000..0x3C00_u16;
+                (
+                    prop::collection::vec(-3.0_f32..3.0, dimension),
+                    prop_oneof![
+                        prop::collection::vec(half, dimension),
+                        prop::collection::vec(alike, dimension),
+                    ],
+                )
+            }),
+            metric in prop::sample::select(vec![Metric::Cosine, Metric::Dot, Metric::Euclidean]),
+        ) {
+            let mut row = vec![0.0; halves.len()];
+            kernels::f16_to_f32(&halves, &mut row);
+            prop_assume!(metric.check(&query).is_ok() && metric.check(&row).is_ok());
+            let divisor = metric.divisor(&row);
+            metric.prepare(&mut query);
+            metric.prepare(&mut row);
+            let portable = metric.portable_rank(&query, &row);
+            let margin = metric.margin(row.len(), length(&query) * metric.rounding_length(&row));
+            let allowed = (margin.absolute + margin.relative * portable.abs()) / 2.0;
+            let mut rank = [0.0];
+            metric.ranks(&query, &row, &mut rank);
+            prop_assert!((rank[0] - portable).abs() <= allowed, "{} {portable}", rank[0]);
+            metric.f16_ranks(&query, &halves, &mut rank);
+            let rank = (f64::from(rank[0]) / divisor.unwrap_or(1.0)) as f32;
+            prop_assert!((rank - portable).abs() <= allowed, "{rank} {portable}");
+        }
+    }
 
     #[test]
     fn vectors_that_cannot_be_compared_are_refused() {

@@ -9,6 +9,6 @@ mod top_k;
 pub(crate) use self::{
     block::{BLOCK_ORDINALS, VectorBlock, ordinal_rows, row_of},
     scan::{Candidates, scan, single, yield_now},
-    top_k::TopK,
+    top_k::{Margin, TopK},
 };
 pub use self::{metric::Metric, precision::Precision};

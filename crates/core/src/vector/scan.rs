@@ -1,6 +1,6 @@
 use roaring::RoaringBitmap;
 
-use super::{BLOCK_ORDINALS, Metric, TopK, VectorBlock};
+use super::{BLOCK_ORDINALS, Metric, TopK, VectorBlock, metric::length, row_of};
 use crate::{
     cache::{Slots, VectorCache},
     keys,
@@ -22,7 +22,8 @@ const SINGLE_READS: u32 = 4;
 /// Blocks after which a scan lets other tasks run: about a quarter of a millisecond of work.
 const BLOCKS_PER_TURN: usize = 32;
 
-/// Compares `query`, which is [prepared](Metric::prepare), with every candidate and offers each rank to `top`.
+/// Compares `query`, which is [prepared](Metric::prepare), with every candidate and offers each rank to `top`,
+/// which comes to hold all that may be among the best by their [portable ranks](Metric::portable_rank).
 ///
 /// Reads memory at its bandwidth where blocks are cached and the candidates are dense; loads a block
 /// with one range scan where it is not.
@@ -35,6 +36,7 @@ pub(crate) async fn scan(query: &[f32], candidates: &Candidates<'_>, top: &mut T
         ordinals,
     } = candidates;
     let dimension = query.len();
+    let query_length = length(query);
     let mut ranks = [0.0; BLOCK_ORDINALS as usize];
     for (turn, (number, wanted)) in BlockMasks::new(ordinals).enumerate() {
         if turn % BLOCKS_PER_TURN == BLOCKS_PER_TURN - 1 {
@@ -47,6 +49,8 @@ pub(crate) async fn scan(query: &[f32], candidates: &Candidates<'_>, top: &mut T
                 for offset in bits(wanted) {
                     let mut row = single(*snapshot, first + offset, dimension).await?;
                     metric.prepare(&mut row);
+                    let row_length = metric.rounding_length(&row);
+                    top.widen(metric.margin(dimension, query_length * row_length));
                     let rank = &mut ranks[..1];
                     metric.ranks(query, &row, rank);
                     top.offer(rank[0], first + offset);
@@ -62,10 +66,11 @@ pub(crate) async fn scan(query: &[f32], candidates: &Candidates<'_>, top: &mut T
             let key = keys::vector::key(first + (wanted & !block.present).trailing_zeros());
             return Err(StoreError::corrupt_row(&key, "missing"));
         }
+        top.widen(metric.margin(dimension, query_length * block.longest));
         // Comparing rows in a stretch is so much cheaper that a few unwanted ones are worth it.
         if wanted.count_ones() * 4 >= block.present.count_ones() {
             let ranks = &mut ranks[..block.present.count_ones() as usize];
-            metric.ranks(query, &block.rows, ranks);
+            block.ranks(*metric, query, 0, ranks);
             for (offset, &rank) in bits(block.present).zip(&*ranks) {
                 if wanted >> offset & 1 == 1 {
                     top.offer(rank, first + offset);
@@ -73,10 +78,8 @@ pub(crate) async fn scan(query: &[f32], candidates: &Candidates<'_>, top: &mut T
             }
         } else {
             for offset in bits(wanted) {
-                let row = block.row_of(offset);
                 let rank = &mut ranks[..1];
-                let components = &block.rows[row * dimension..(row + 1) * dimension];
-                metric.ranks(query, components, rank);
+                block.ranks(*metric, query, row_of(block.present, offset), rank);
                 top.offer(rank[0], first + offset);
             }
         }

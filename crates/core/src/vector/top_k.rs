@@ -1,5 +1,6 @@
-/// Keeps the `k` highest ranks of a stream, and with them every rank equal to the lowest kept, so
-/// that ties can be broken afterwards.
+/// Keeps the `k` highest ranks of a stream, and with them every rank equal to the lowest kept or within a
+/// [margin](Margin) below it, so that ties can be broken, and what is rounded be compared more exactly,
+/// afterwards.
 ///
 /// Costs O(1) amortised an offer: candidates collect in a buffer that is cut back by selection
 /// whenever it has doubled.
@@ -9,6 +10,14 @@ pub(crate) struct TopK {
     /// Ranks below cannot be among the `k` highest.
     threshold: f32,
     cut_at: usize,
+    margin: Margin,
+}
+
+/// How far below a rank others are still kept: `absolute + relative * |rank|`. Nothing, by default.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Margin {
+    pub(crate) absolute: f32,
+    pub(crate) relative: f32,
 }
 
 impl TopK {
@@ -18,6 +27,22 @@ impl TopK {
             candidates: Vec::new(),
             threshold: f32::NEG_INFINITY,
             cut_at: 2 * k + 64,
+            margin: Margin::default(),
+        }
+    }
+
+    /// Lets the margin be at least this, from now on. What was left out under a narrower one need not
+    /// come back, if that was wide enough for all ranks offered until then.
+    pub(crate) fn widen(&mut self, margin: Margin) {
+        self.margin.absolute = self.margin.absolute.max(margin.absolute);
+        self.margin.relative = self.margin.relative.max(margin.relative);
+    }
+
+    /// Takes over what another one has kept.
+    pub(crate) fn merge(&mut self, other: Self) {
+        self.widen(other.margin);
+        for (rank, ordinal) in other.candidates {
+            self.offer(rank, ordinal);
         }
     }
 
@@ -43,12 +68,13 @@ impl TopK {
         let (_, kth, _) = self
             .candidates
             .select_nth_unstable_by(self.k - 1, descending);
-        self.threshold = kth.0;
+        self.threshold = kth.0 - (self.margin.absolute + self.margin.relative * kth.0.abs());
         let threshold = self.threshold;
         self.candidates.retain(|(rank, _)| *rank >= threshold);
     }
 
-    /// The highest ranks, descending, with all ties at the end: `k` or more if that many were offered.
+    /// The highest ranks, descending, with all ties at the end and what is within the margin: `k` or more if
+    /// that many were offered.
     pub(crate) fn finish(mut self) -> Vec<(f32, u32)> {
         self.cut();
         self.candidates.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
@@ -76,6 +102,34 @@ mod tests {
                 sorted.into_iter().take_while(|&rank| rank >= kth).map(f32::from).collect();
             let found: Vec<_> = top.finish().into_iter().map(|(rank, _)| rank).collect();
             assert_eq!(found, expected);
+        }
+
+        #[test]
+        fn keeps_what_is_within_the_margin_also_in_parts(
+            ranks in prop::collection::vec(-300..300_i16, 0..400),
+            parts in 1..4_usize,
+            k in 1..20_usize,
+        ) {
+            let margins = [Margin { absolute: 7.0, relative: 0.0 }, Margin { absolute: 0.0, relative: 0.25 }];
+            for margin in margins {
+                let mut top = TopK::new(k);
+                for part in 0..parts {
+                    let mut some = TopK::new(k);
+                    some.widen(margin);
+                    for ordinal in (part..ranks.len()).step_by(parts) {
+                        some.offer(ranks[ordinal].into(), ordinal as u32);
+                    }
+                    top.merge(some);
+                }
+                let mut expected: Vec<_> = ranks.iter().map(|&rank| f32::from(rank)).collect();
+                expected.sort_unstable_by(|a, b| b.total_cmp(a));
+                if let Some(kth) = expected.get(k - 1).copied() {
+                    let lowest = kth - margin.absolute - margin.relative * kth.abs();
+                    expected.retain(|&rank| rank >= lowest);
+                }
+                let found: Vec<_> = top.finish().into_iter().map(|(rank, _)| rank).collect();
+                assert_eq!(found, expected);
+            }
         }
     }
 }
