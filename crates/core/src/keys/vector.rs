@@ -43,7 +43,6 @@ pub fn encode(precision: Precision, components: &[f32]) -> Vec<u8> {
 /// `dimension` of them.
 #[must_use]
 pub fn halves(value: &[u8], dimension: usize) -> Option<&[[u8; 2]]> {
-    // 2d + 1 is not 4d, and where it is d + 5, the tag differs.
     let (&tag, halves) = value.split_first()?;
     (tag == Precision::F16 as u8 && halves.len() == 2 * dimension).then_some(halves.as_chunks().0)
 }
@@ -57,7 +56,7 @@ pub fn decode_into(value: &[u8], dimension: usize, into: &mut Vec<f32>) -> Resul
         into.extend(halves.iter().map(|half| f16::from_le_bytes(*half).to_f32()));
         return Ok(());
     }
-    // A length tells this layout from the others: 4d is neither 2d + 1 nor d + 5.
+    // A length tells this layout from the others: 4d is neither 2d + 1 nor d + 5. Those have tags.
     if value.len() == 4 * dimension {
         let (components, _) = value.as_chunks::<4>();
         into.extend(components.iter().map(|bytes| f32::from_le_bytes(*bytes)));
