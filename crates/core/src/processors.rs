@@ -16,7 +16,7 @@ use futures::{
 use crate::{directory::Spawn, store::BoxFuture};
 
 /// The processors that queries of a host share. Clones share them.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct Processors(Option<Arc<Shared>>);
 
 struct Shared {

@@ -20,6 +20,7 @@ use std::{
     net::SocketAddr,
     num::NonZeroUsize,
     path::PathBuf,
+    pin::pin,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -248,19 +249,28 @@ async fn maintain(directory: Directory, accounts: Accounts) {
 pub(crate) fn run(args: ServeArgs) -> anyhow::Result<()> {
     let config = args.into_config()?;
     log::install(&config.log_filter, config.log_format)?;
-    tokio::runtime::Builder::new_multi_thread()
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .global_queue_interval(OWN_TASKS)
-        .build()?
-        .block_on(async {
-            // Before anybody knows that there is something to stop.
-            let stop = stop_signal()?;
-            let running = start(config).await?;
-            announce(&running);
-            stop.await;
-            tracing::info!("stopping: finishing the requests that run");
-            running.shutdown().await
-        })
+        .build()?;
+    let served = runtime.block_on(async {
+        // Before anybody knows that there is something to stop.
+        let mut stop = pin!(stop_signal()?);
+        let running = tokio::select! {
+            running = start(config) => running?,
+            () = &mut stop => {
+                tracing::info!("stopping before the start is done");
+                return Ok(());
+            }
+        };
+        announce(&running);
+        stop.await;
+        tracing::info!("stopping: finishing the requests that run");
+        running.shutdown().await
+    });
+    // A store that is still being opened is left as a crash would leave it.
+    runtime.shutdown_background();
+    served
 }
 
 fn announce(running: &Running) {

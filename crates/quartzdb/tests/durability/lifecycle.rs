@@ -1,10 +1,11 @@
 //! Start, settings, the root key, and the way a server stops.
 
 use std::{
-    fs,
+    fs::{self, OpenOptions},
     io::{Read, Write},
     net::TcpListener,
     os::unix::fs::PermissionsExt,
+    process::Command,
     thread::sleep,
     time::{Duration, Instant},
 };
@@ -61,6 +62,24 @@ fn sigterm_finishes_what_runs_and_takes_nothing_new() {
         (200, format!("{first}{second}"))
     );
     server.stop();
+}
+
+#[test]
+fn sigterm_ends_a_start_that_takes_long() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("store");
+    fs::create_dir(&store).unwrap();
+    // What is read first of a store, from a pipe that never gives anything.
+    let format = store.join("FORMAT");
+    let made = Command::new("mkfifo").arg(&format).status();
+    assert!(made.unwrap().success());
+    let process = Setup::new(folder.path()).spawn();
+    // Opens once the server is about to read.
+    let silent = OpenOptions::new().write(true).open(&format).unwrap();
+    process.signal("-TERM");
+    let ended = process.wait();
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
+    drop(silent);
 }
 
 #[test]
