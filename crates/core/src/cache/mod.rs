@@ -48,7 +48,7 @@ struct EntryBytes;
 const ENTRY_BYTES: u64 = 160;
 /// While the cache is full, so many blocks of which one member is wanted are left in the store for
 /// each that is brought in.
-const SINGLE_READS: u64 = 16;
+const SINGLE_READS: u64 = 64;
 
 impl Weighter<u64, Arc<dyn Cached>> for EntryBytes {
     fn weight(&self, _: &u64, entry: &Arc<dyn Cached>) -> u64 {

@@ -13,9 +13,9 @@ use crate::{
 };
 
 /// Up to this many centroids every group is looked into.
-const FLAT_MAX: usize = 16_384;
+const FLAT_MAX: usize = 4_096;
 /// Beyond, groups are looked into, nearest first, until they hold this many.
-const NEAR_MIN: usize = 8_192;
+const NEAR_MIN: usize = 4_096;
 /// A request for more clusters than this looks into every group.
 const NEAR_COUNT_MAX: usize = 1_024;
 /// Beside the clusters asked for and a quarter more, so many are compared exactly.
