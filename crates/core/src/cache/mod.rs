@@ -46,9 +46,8 @@ struct EntryBytes;
 
 /// What an entry takes beside its content.
 const ENTRY_BYTES: u64 = 160;
-/// While the cache is full, so many blocks of which one member is wanted are left in the store for
-/// each that is brought in.
-const SINGLE_READS: u64 = 64;
+/// While the cache is full, so many bytes of blocks are brought in for each single member that is read from the store.
+const BYTES_PER_READ: usize = 256;
 
 impl Weighter<u64, Arc<dyn Cached>> for EntryBytes {
     fn weight(&self, _: &u64, entry: &Arc<dyn Cached>) -> u64 {
@@ -94,13 +93,14 @@ impl VectorCache {
         }
     }
 
-    /// Whether a block that is not here is to be brought in though one member of it is wanted: as long
-    /// as there is room, later now and then, so that the cache follows what is read.
-    pub(crate) fn wants_block(&self) -> bool {
+    /// Whether a block of about so many bytes that is not here is to be brought in though one member of it is wanted: as
+    /// long as there is room, later now and then, so that the cache follows what is read. The larger it is, the less
+    /// of it is wanted before it has to leave again.
+    pub(crate) fn wants_block(&self, bytes: usize) -> bool {
         let has_room = self.shared.entries.weight() < self.shared.budget_bytes / 16 * 15;
         has_room || {
             let reads = self.shared.single_reads.fetch_add(1, Ordering::Relaxed);
-            reads.is_multiple_of(SINGLE_READS)
+            reads.is_multiple_of((bytes / BYTES_PER_READ).max(1) as u64)
         }
     }
 

@@ -34,6 +34,11 @@ pub(crate) struct SketchRow<'a> {
 }
 
 impl SketchBlock {
+    /// What a full block takes.
+    pub(crate) const fn bytes_of(dimension: usize) -> usize {
+        BLOCK_ORDINALS as usize * (dimension + size_of::<Lengths>())
+    }
+
     pub(crate) async fn load(
         snapshot: &dyn Snapshot,
         number: u32,

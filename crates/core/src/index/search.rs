@@ -272,7 +272,10 @@ impl Search<'_> {
 
     /// The block with the sketch of an ordinal, or only that sketch.
     async fn load_sketches(&self, number: u32, ordinal: u32) -> Result<Arc<Kept<SketchBlock>>> {
-        if !self.cache.wants_block() {
+        if !self
+            .cache
+            .wants_block(SketchBlock::bytes_of(self.dimension()))
+        {
             let sketch = Sketch::load(self.snapshot, ordinal, self.dimension()).await?;
             let block = SketchBlock::single(sketch, ordinal % BLOCK_ORDINALS);
             return Ok(Kept::apart(block));

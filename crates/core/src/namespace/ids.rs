@@ -6,6 +6,9 @@ use crate::{
     vector::{BLOCK_ORDINALS, ordinal_rows},
 };
 
+/// What an [`IdBlock`] takes with ids of some ten bytes.
+const ID_BLOCK_BYTES: usize = BLOCK_ORDINALS as usize * (size_of::<Option<Box<str>>>() + 10);
+
 /// The ids of 64 neighbouring ordinals.
 pub(crate) struct IdBlock {
     ids: Vec<Option<Box<str>>>,
@@ -34,7 +37,9 @@ pub(super) async fn cached_id(state: &State, cache: &VectorCache, ordinal: u32) 
     let number = ordinal / BLOCK_ORDINALS;
     let block = match state.id_blocks.get(cache, number) {
         Some(block) => block,
-        None if !cache.wants_block() => return super::view::id_of(state, ordinal).await,
+        None if !cache.wants_block(ID_BLOCK_BYTES) => {
+            return super::view::id_of(state, ordinal).await;
+        }
         None => {
             let block = IdBlock::load(&*state.snapshot, number).await?;
             state.id_blocks.insert(cache, number, block)

@@ -406,7 +406,7 @@ impl View {
         let snapshot = &*self.state.snapshot;
         let block = match block {
             Some(block) => block,
-            None if !self.cache.wants_block() => {
+            None if !self.cache.wants_block(VectorBlock::bytes_of(target.len())) => {
                 let mut row = single(snapshot, ordinal, target.len()).await?;
                 metric.prepare(&mut row);
                 return Ok(metric.portable_rank(target, &row));

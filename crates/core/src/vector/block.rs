@@ -35,6 +35,11 @@ enum Rows {
 }
 
 impl VectorBlock {
+    /// What a full block takes at most.
+    pub(crate) const fn bytes_of(dimension: usize) -> usize {
+        BLOCK_ORDINALS as usize * dimension * size_of::<f32>()
+    }
+
     /// Reads a block. Vectors stored as halves stay halves; all others become `f32`.
     pub(crate) async fn load(
         snapshot: &dyn Snapshot,
