@@ -83,7 +83,7 @@ impl Search<'_> {
     /// Brings together what the vectors are bounded by.
     async fn gather(&self, ordinals: &RoaringBitmap) -> Result<Gathered> {
         let (dimension, metric) = (self.dimension(), self.index.metric);
-        let mut gathered = Gathered::new(ordinals.clone());
+        let mut gathered = Gathered::new(ordinals.clone(), dimension);
         let mut rest = ordinals.iter();
         let mut some = [0; AT_ONCE];
         loop {

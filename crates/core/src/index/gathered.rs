@@ -21,10 +21,10 @@ pub(crate) struct Gathered {
 }
 
 impl Gathered {
-    pub(super) fn new(ordinals: RoaringBitmap) -> Self {
+    pub(super) fn new(ordinals: RoaringBitmap, dimension: usize) -> Self {
         Self {
+            page: Page::with_capacity(ordinals.len() as usize, dimension),
             ordinals,
-            page: Page::default(),
         }
     }
 
@@ -155,7 +155,7 @@ mod tests {
     use super::*;
 
     fn gathered(ordinals: impl IntoIterator<Item = u32>) -> Gathered {
-        Gathered::new(ordinals.into_iter().collect())
+        Gathered::new(ordinals.into_iter().collect(), 64)
     }
 
     #[test]

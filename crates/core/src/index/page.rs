@@ -37,6 +37,17 @@ pub(crate) enum Role {
 }
 
 impl Page {
+    /// An empty one that takes so many members without growing.
+    pub(crate) fn with_capacity(members: usize, dimension: usize) -> Self {
+        let blocks = members.div_ceil(BLOCK);
+        Self {
+            members: Vec::with_capacity(members),
+            add: Vec::with_capacity(blocks * BLOCK),
+            scale: Vec::with_capacity(blocks * BLOCK),
+            codes: Vec::with_capacity(blocks * codes::block_bytes(dimension)),
+        }
+    }
+
     pub(crate) async fn load(
         snapshot: &dyn Snapshot,
         cluster: u32,
