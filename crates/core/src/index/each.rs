@@ -31,22 +31,12 @@ impl Search<'_> {
     ) -> Result<Found> {
         let query = Prepared::query(self.index.rotation.apply(query));
         let mut best = Best::new(k, self.index.metric, &query);
-        let mut rest = ordinals.iter();
-        let mut some = [0; AT_ONCE];
-        loop {
-            let mut some = &*rest.next_many(&mut some);
-            if some.is_empty() {
-                return Ok(found(best, ordinals));
-            }
-            yield_now().await;
-            for (block, count) in self.blocks(some).await? {
-                let (inside, after) = some.split_at(count);
-                for &ordinal in inside {
-                    best.offer(&query, &block, ordinal, self.dimension(), 0)?;
-                }
-                some = after;
-            }
-        }
+        self.walk(ordinals, |ordinal, block| {
+            best.offer(&query, block, ordinal, self.dimension(), 0)?;
+            Ok(())
+        })
+        .await?;
+        Ok(found(best, ordinals))
     }
 
     /// The same by bounding each vector by its signs, and comparing by its sketch what may still be among the best.
@@ -84,22 +74,34 @@ impl Search<'_> {
     async fn gather(&self, ordinals: &RoaringBitmap) -> Result<Gathered> {
         let (dimension, metric) = (self.dimension(), self.index.metric);
         let mut gathered = Gathered::new(ordinals.clone(), dimension);
+        self.walk(ordinals, |ordinal, block| {
+            let row = block.row(ordinal % BLOCK_ORDINALS, dimension);
+            let missing = || StoreError::corrupt_row(&keys::sketch::key(ordinal), "missing");
+            gathered.push(ordinal, &row.ok_or_else(missing)?, metric);
+            Ok(())
+        })
+        .await?;
+        Ok(gathered)
+    }
+
+    /// Calls `visit` with each of some vectors, ascending, and the block that its sketch is in.
+    async fn walk(
+        &self,
+        ordinals: &RoaringBitmap,
+        mut visit: impl FnMut(u32, &SketchBlock) -> Result<()>,
+    ) -> Result<()> {
         let mut rest = ordinals.iter();
         let mut some = [0; AT_ONCE];
         loop {
             let mut some = &*rest.next_many(&mut some);
             if some.is_empty() {
-                return Ok(gathered);
+                return Ok(());
             }
             yield_now().await;
             for (block, count) in self.blocks(some).await? {
                 let (inside, after) = some.split_at(count);
                 for &ordinal in inside {
-                    let row = block.row(ordinal % BLOCK_ORDINALS, dimension);
-                    let row = row.ok_or_else(|| {
-                        StoreError::corrupt_row(&keys::sketch::key(ordinal), "missing")
-                    })?;
-                    gathered.push(ordinal, &row, metric);
+                    visit(ordinal, &block)?;
                 }
                 some = after;
             }
