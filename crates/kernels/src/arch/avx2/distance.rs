@@ -44,17 +44,6 @@ fn load_f16(values: &[u16; LANES]) -> Vector {
     _mm256_cvtph_ps(unsafe { _mm_loadu_si128(values.as_ptr().cast()) })
 }
 
-#[target_feature(enable = "avx2,fma,f16c")]
-#[inline]
-fn load_f16_part(values: &[u16]) -> Vector {
-    if let Ok(whole) = values.try_into() {
-        return load_f16(whole);
-    }
-    let mut padded = [0; LANES];
-    padded[..values.len()].copy_from_slice(values);
-    load_f16(&padded)
-}
-
 #[target_feature(enable = "avx2,fma")]
 #[inline]
 pub(super) fn add(a: Vector, b: Vector) -> Vector {

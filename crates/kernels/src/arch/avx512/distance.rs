@@ -46,17 +46,6 @@ fn load_f16(values: &[u16; LANES]) -> Vector {
 
 #[target_feature(enable = "avx512f")]
 #[inline]
-fn load_f16_part(values: &[u16]) -> Vector {
-    if let Ok(whole) = values.try_into() {
-        return load_f16(whole);
-    }
-    let mut padded = [0; LANES];
-    padded[..values.len()].copy_from_slice(values);
-    load_f16(&padded)
-}
-
-#[target_feature(enable = "avx512f")]
-#[inline]
 pub(super) fn add(a: Vector, b: Vector) -> Vector {
     _mm512_add_ps(a, b)
 }

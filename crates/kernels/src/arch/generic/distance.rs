@@ -40,7 +40,7 @@
 ///
 /// - `Vector`, its register, and `LANES`, how many `f32` that holds;
 /// - `zero()`, `load(&[f32; LANES])` and `load_part(&[f32])`, which pads up to `LANES` with zeros;
-/// - `load_f16(&[u16; LANES])` and `load_f16_part(&[u16])`, the same of halves, widened;
+/// - `load_f16(&[u16; LANES])`, of halves, widened;
 /// - `add`, `subtract` and `multiply_add(a, b, sum)`;
 /// - `fold(Vector) -> f32`, the sum of the lanes, always folding halves.
 macro_rules! distances {
@@ -69,6 +69,18 @@ macro_rules! distances {
         fn pair<const EUCLIDEAN: bool>(a: &[f32], b: &[f32]) -> f32 {
             let [score] = block::<EUCLIDEAN, 1>(a, b);
             score
+        }
+
+        /// The first lanes are `values`, at least one, widened; the rest are zero.
+        #[target_feature(enable = $features)]
+        #[inline]
+        fn load_f16_part(values: &[u16]) -> Vector {
+            if let Ok(whole) = values.try_into() {
+                return load_f16(whole);
+            }
+            let mut padded = [0; LANES];
+            padded[..values.len()].copy_from_slice(values);
+            load_f16(&padded)
         }
 
         distances!(@rows $features, each_row, block, f32, load, load_part);

@@ -56,14 +56,6 @@ fn load_f16(values: &[u16; LANES]) -> Vector {
 
 #[target_feature(enable = "simd128")]
 #[inline]
-fn load_f16_part(values: &[u16]) -> Vector {
-    let mut padded = [0; LANES];
-    padded[..values.len()].copy_from_slice(values);
-    load_f16(&padded)
-}
-
-#[target_feature(enable = "simd128")]
-#[inline]
 pub(super) fn add(a: Vector, b: Vector) -> Vector {
     f32x4_add(a, b)
 }
