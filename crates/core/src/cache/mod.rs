@@ -5,10 +5,13 @@ mod slots;
 
 use std::sync::{
     Arc,
-    atomic::{AtomicU64, Ordering},
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
-use quick_cache::{Weighter, sync::Cache};
+use quick_cache::{
+    DefaultHashBuilder, OptionsBuilder, Weighter,
+    sync::{Cache, DefaultLifecycle},
+};
 
 pub(crate) use self::{
     postings::{Posting, Postings},
@@ -19,8 +22,8 @@ pub(crate) use self::{
 ///
 /// An entry never changes. Each has a number of its own, and the [slots](Slots) of a namespace say where it is: a
 /// commit empties the slots of what it touches, so entries that are no longer true are no longer asked for
-/// and leave in time. What is used often stays when much is read once (Clock-PRO, as `quick_cache` implements
-/// it).
+/// and leave in time. What is used often for the bytes that it takes stays when much is read once (Clock-PRO, as
+/// `quick_cache` implements it).
 #[derive(Clone)]
 pub struct VectorCache {
     shared: Arc<Shared>,
@@ -29,6 +32,8 @@ pub struct VectorCache {
 struct Shared {
     entries: Cache<u64, Arc<dyn Cached>, EntryBytes>,
     budget_bytes: u64,
+    /// As of the last entry that came in.
+    has_room: AtomicBool,
     next_number: AtomicU64,
     hits: AtomicU64,
     misses: AtomicU64,
@@ -47,7 +52,10 @@ struct EntryBytes;
 /// What an entry takes beside its content.
 const ENTRY_BYTES: u64 = 160;
 /// While the cache is full, so many bytes of blocks are brought in for each single member that is read from the store.
-const BYTES_PER_READ: usize = 256;
+const BYTES_PER_READ: usize = 64;
+/// What may be used of the budget before an entry that is not used again leaves. The rest, where entries come in, is
+/// large enough for most to be used a second time: what comes back has a new number, and is not known again.
+const USED_AGAIN: f64 = 0.9;
 
 impl Weighter<u64, Arc<dyn Cached>> for EntryBytes {
     fn weight(&self, _: &u64, entry: &Arc<dyn Cached>) -> u64 {
@@ -71,10 +79,20 @@ impl VectorCache {
     #[must_use]
     pub fn new(budget_bytes: u64) -> Self {
         let items = (budget_bytes / (16 << 10)).clamp(64, 1 << 20) as usize;
+        let options = OptionsBuilder::new()
+            .estimated_items_capacity(items)
+            .weight_capacity(budget_bytes)
+            .hot_allocation(USED_AGAIN)
+            .ghost_allocation(0.0)
+            .build()
+            .expect("both capacities are given");
+        let hasher = DefaultHashBuilder::default();
+        let lifecycle = DefaultLifecycle::default();
         Self {
             shared: Arc::new(Shared {
-                entries: Cache::with_weighter(items, budget_bytes, EntryBytes),
+                entries: Cache::with_options(options, EntryBytes, hasher, lifecycle),
                 budget_bytes,
+                has_room: AtomicBool::new(true),
                 next_number: AtomicU64::default(),
                 hits: AtomicU64::default(),
                 misses: AtomicU64::default(),
@@ -97,11 +115,15 @@ impl VectorCache {
     /// long as there is room, later now and then, so that the cache follows what is read. The larger it is, the less
     /// of it is wanted before it has to leave again.
     pub(crate) fn wants_block(&self, bytes: usize) -> bool {
-        let has_room = self.shared.entries.weight() < self.shared.budget_bytes / 16 * 15;
-        has_room || {
+        self.shared.has_room.load(Ordering::Relaxed) || {
             let reads = self.shared.single_reads.fetch_add(1, Ordering::Relaxed);
             reads.is_multiple_of((bytes / BYTES_PER_READ).max(1) as u64)
         }
+    }
+
+    /// How many entries have come in so far.
+    fn arrivals(&self) -> u64 {
+        self.shared.next_number.load(Ordering::Relaxed)
     }
 
     fn next_number(&self) -> u64 {
@@ -109,7 +131,15 @@ impl VectorCache {
     }
 
     fn insert(&self, number: u64, entry: Arc<dyn Cached>) {
-        self.shared.entries.insert(number, entry);
+        let Shared {
+            entries,
+            budget_bytes,
+            has_room,
+            ..
+        } = &*self.shared;
+        entries.insert(number, entry);
+        let is_spare = entries.weight() < budget_bytes / 16 * 15;
+        has_room.store(is_spare, Ordering::Relaxed);
     }
 
     fn remove(&self, number: u64) {

@@ -11,8 +11,13 @@ use quartz_kernels::prefetch_value;
 
 use super::{Cached, VectorCache};
 
-/// The cache is told of the first uses of an entry one by one, then of so many at a time.
-const FIRST_USES: u64 = 4;
+/// The cache is told of the uses of an entry when others have come in since it was told last, so many of them: while
+/// none comes in, none leaves, and nobody needs to know. Uses in quick succession count as one (as in LRU-K, O'Neil et
+/// al. 1993).
+const ARRIVALS_PER_TOUCH: u64 = 16;
+/// An entry that takes more than so many bytes has to be used more often to stay.
+const BYTES_PER_USE: u64 = 4 << 10;
+/// Of so many uses it is told in any case, for its statistics.
 const USES_PER_TOUCH: u64 = 64;
 /// Slots that are copied together when one of them changes.
 const CHUNK: usize = 64;
@@ -33,17 +38,21 @@ pub(crate) struct Kept<T> {
     part: T,
     /// That of its entry.
     number: u64,
-    /// Concurrent uses may count as one.
-    uses: AtomicU64,
+    /// Uses that the cache has not been told of. Concurrent ones may count as one.
+    untold: AtomicU64,
+    /// How many entries had come into the cache when it was told last.
+    told_at: AtomicU64,
 }
 
 impl<T: Cached> Kept<T> {
     /// A part that the cache keeps as long as it finds room.
     pub(crate) fn new(cache: &VectorCache, part: T) -> Arc<Self> {
+        let number = cache.next_number();
         let kept = Arc::new(Self {
             part,
-            number: cache.next_number(),
-            uses: AtomicU64::new(0),
+            number,
+            untold: AtomicU64::new(0),
+            told_at: AtomicU64::new(number),
         });
         cache.insert(kept.number, Arc::clone(&kept) as Arc<dyn Cached>);
         kept
@@ -54,12 +63,17 @@ impl<T: Cached> Kept<T> {
         let Some(kept) = kept else {
             return cache.missed();
         };
-        let uses = kept.uses.load(Ordering::Relaxed);
-        kept.uses.store(uses + 1, Ordering::Relaxed);
-        if uses < FIRST_USES {
-            cache.touch(kept.number, 1);
-        } else if uses.is_multiple_of(USES_PER_TOUCH) {
-            cache.touch(kept.number, USES_PER_TOUCH);
+        let uses = kept.untold.load(Ordering::Relaxed) + 1;
+        let arrivals = cache.arrivals();
+        let told_at = kept.told_at.load(Ordering::Relaxed);
+        let is_worth = uses * BYTES_PER_USE >= kept.part.bytes() as u64;
+        let is_later = arrivals.saturating_sub(told_at) >= ARRIVALS_PER_TOUCH;
+        if uses >= USES_PER_TOUCH || is_worth && is_later {
+            kept.untold.store(0, Ordering::Relaxed);
+            kept.told_at.store(arrivals, Ordering::Relaxed);
+            cache.touch(kept.number, uses);
+        } else {
+            kept.untold.store(uses, Ordering::Relaxed);
         }
     }
 }
@@ -70,7 +84,8 @@ impl<T> Kept<T> {
         Arc::new(Self {
             part,
             number: u64::MAX,
-            uses: AtomicU64::new(0),
+            untold: AtomicU64::new(0),
+            told_at: AtomicU64::new(u64::MAX),
         })
     }
 }

@@ -59,15 +59,23 @@ impl SketchBlock {
         Ok(block)
     }
 
-    /// A block of one.
-    pub(crate) fn single(sketch: Sketch, offset: u32) -> Self {
+    /// Reads one sketch, as a block of one.
+    pub(crate) async fn load_single(
+        snapshot: &dyn Snapshot,
+        ordinal: u32,
+        dimension: usize,
+    ) -> Result<Self> {
+        let key = keys::sketch::key(ordinal);
+        let corrupt = |why| StoreError::corrupt_row(&key, why);
+        let stored = snapshot.get(&key).await?;
+        let stored = stored.ok_or_else(|| corrupt("missing"))?;
         let mut block = Self {
-            present: 1 << offset,
-            codes: sketch.codes.into_vec(),
-            lengths: Vec::new(),
+            present: 1 << (ordinal % BLOCK_ORDINALS),
+            codes: Vec::with_capacity(dimension),
+            lengths: Vec::with_capacity(1),
         };
-        block.finish(0, sketch.scale);
-        block
+        block.push(&stored, dimension).map_err(corrupt)?;
+        Ok(block)
     }
 
     fn push(&mut self, value: &[u8], dimension: usize) -> Result<(), keys::codec::Malformed> {

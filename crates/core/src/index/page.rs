@@ -1,3 +1,4 @@
+use bytes::Bytes;
 use quartz_kernels::{
     codes::{self, BLOCK, Table},
     prefetch,
@@ -7,12 +8,8 @@ use super::code::Code;
 use crate::{
     Metric,
     cache::Cached,
-    keys::{
-        self,
-        codec::Malformed,
-        codes::{Block, prefix},
-    },
-    store::{RowCursor, ScanLimit, Snapshot, StoreError, prefix_end},
+    keys::{self, codec::Malformed, codes::Block},
+    store::{Snapshot, StoreError},
 };
 
 /// The members of a cluster with their one-bit codes, in blocks of 32 as the kernels scan them.
@@ -26,6 +23,9 @@ pub(crate) struct Page {
     pub(crate) codes: Vec<u8>,
 }
 
+/// Blocks that are asked for together: what most clusters have. By key, since a scan of a tree of sorted tables reads
+/// a part of each of them, and a look-up hardly more than the one that has the row.
+const BLOCKS_AT_ONCE: usize = 3;
 /// Marks a member that has its first place in another cluster.
 const GUEST: u32 = 1 << 31;
 
@@ -54,19 +54,22 @@ impl Page {
         dimension: usize,
     ) -> Result<Self, StoreError> {
         let mut page = Self::default();
-        let start = prefix(cluster);
-        let end = prefix_end(&start);
-        let limit = ScanLimit {
-            rows: 64,
-            bytes: usize::MAX,
-        };
-        let mut cursor = RowCursor::new(snapshot, start, end, limit);
-        while let Some(rows) = cursor.next_page().await? {
-            for (key, value) in rows {
+        for first in (0..).step_by(BLOCKS_AT_ONCE) {
+            let numbers = first..first + BLOCKS_AT_ONCE as u16;
+            let keys: Vec<_> = numbers
+                .map(|number| Bytes::from(keys::codes::key(cluster, number)))
+                .collect();
+            for (key, value) in keys.iter().zip(snapshot.get_many(&keys).await?) {
+                let Some(value) = value else {
+                    return Ok(page);
+                };
                 let block = keys::codes::decode(&value, dimension)
                     .and_then(|block| page.append(block))
-                    .map_err(|why| StoreError::corrupt_row(&key, why));
+                    .map_err(|why| StoreError::corrupt_row(key, why));
                 block?;
+                if !page.members.len().is_multiple_of(BLOCK) {
+                    return Ok(page);
+                }
             }
         }
         Ok(page)

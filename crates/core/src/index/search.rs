@@ -9,7 +9,6 @@ use super::{
     prepared::Prepared,
     router::{Nearness, Ranked, Ranking},
     seen::Seen,
-    sketch::Sketch,
 };
 use crate::{
     Metric,
@@ -276,9 +275,8 @@ impl Search<'_> {
             .cache
             .wants_block(SketchBlock::bytes_of(self.dimension()))
         {
-            let sketch = Sketch::load(self.snapshot, ordinal, self.dimension()).await?;
-            let block = SketchBlock::single(sketch, ordinal % BLOCK_ORDINALS);
-            return Ok(Kept::apart(block));
+            let single = SketchBlock::load_single(self.snapshot, ordinal, self.dimension());
+            return Ok(Kept::apart(single.await?));
         }
         let block = SketchBlock::load(self.snapshot, number, self.dimension()).await?;
         Ok(self.index.sketches.insert(self.cache, number, block))

@@ -23,12 +23,6 @@ pub struct Block {
     pub codes: Vec<u8>,
 }
 
-/// The key up to the block.
-#[must_use]
-pub fn prefix(cluster: u32) -> Vec<u8> {
-    Kind::Codes.key(&[&cluster.to_be_bytes()])
-}
-
 /// The key.
 #[must_use]
 pub fn key(cluster: u32, block: u16) -> Vec<u8> {

@@ -18,6 +18,7 @@ use super::{
 pub async fn run<S: Store>(mut make: impl FnMut() -> S) -> Result<()> {
     missing_keys(&make()).await?;
     put_get_replace_delete(&make()).await?;
+    many_keys_at_once(&make()).await?;
     later_operations_win(&make()).await?;
     scans_are_ordered_and_bounded(&make()).await?;
     snapshots_do_not_change(&make()).await?;
@@ -72,6 +73,39 @@ async fn put_get_replace_delete(store: &dyn Store) -> Result<()> {
     store.commit(batch, Durability::Memory).await?;
     assert_eq!(get(store, "a").await?, None);
     assert_eq!(get(store, "b").await?.as_deref(), Some(&b"2"[..]));
+    Ok(())
+}
+
+async fn many_keys_at_once(store: &dyn Store) -> Result<()> {
+    let names: Vec<_> = (0..300).map(|number| format!("{number:03}")).collect();
+    let rows: Vec<_> = names.iter().map(|name| (&name[..], &name[..])).collect();
+    put(store, &rows).await?;
+    let before = store.snapshot().await?;
+    put(store, &[("007", "new")]).await?;
+    let mut batch = Batch::default();
+    batch.delete(&b"008"[..]);
+    store.commit(batch, Durability::Disk).await?;
+    let after = store.snapshot().await?;
+    let of = |snapshot: Arc<dyn Snapshot>, names: &[&str]| {
+        let keys: Vec<_> = names
+            .iter()
+            .map(|name| Bytes::copy_from_slice(name.as_bytes()))
+            .collect();
+        async move { snapshot.get_many(&keys).await }
+    };
+    let bytes = |text: &'static str| Some(Bytes::from(text));
+    assert_eq!(of(after.clone(), &[]).await?, []);
+    assert_eq!(
+        of(before, &["008", "none", "007", "008"]).await?,
+        [bytes("008"), None, bytes("007"), bytes("008")]
+    );
+    assert_eq!(
+        of(after.clone(), &["008", "007", "299"]).await?,
+        [None, bytes("new"), bytes("299")]
+    );
+    let all: Vec<_> = names.iter().map(String::as_str).collect();
+    let found = of(after, &all).await?.into_iter().flatten();
+    assert_eq!(found.count(), 299);
     Ok(())
 }
 

@@ -52,6 +52,17 @@ pub trait Snapshot: Send + Sync {
     /// The value under `key`.
     fn get<'a>(&'a self, key: &'a [u8]) -> BoxFuture<'a, Result<Option<Bytes>>>;
 
+    /// The values under `keys`, in their order. For a store whose calls cost more than its rows, one call.
+    fn get_many<'a>(&'a self, keys: &'a [Bytes]) -> BoxFuture<'a, Result<Vec<Option<Bytes>>>> {
+        Box::pin(async move {
+            let mut values = Vec::with_capacity(keys.len());
+            for key in keys {
+                values.push(self.get(key).await?);
+            }
+            Ok(values)
+        })
+    }
+
     /// The rows with `start <= key < end`, ascending, as one page: at most `limit.rows` rows, and
     /// no further row once the page holds `limit.bytes` bytes of keys and values (so at least one
     /// row comes back if one is there). An empty `end` stands for no upper end.

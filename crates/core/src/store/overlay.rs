@@ -91,6 +91,16 @@ impl Snapshot for Overlay {
         }
     }
 
+    fn get_many<'a>(&'a self, keys: &'a [Bytes]) -> BoxFuture<'a, Result<Vec<Option<Bytes>>>> {
+        Box::pin(async move {
+            let is_below = |key: &&Bytes| !self.rows.contains_key(*key);
+            let below: Vec<_> = keys.iter().filter(is_below).cloned().collect();
+            let mut below = self.below.get_many(&below).await?.into_iter();
+            let value = |key| self.rows.get(key).cloned().or_else(|| below.next());
+            Ok(keys.iter().map(value).map(Option::flatten).collect())
+        })
+    }
+
     fn scan<'a>(
         &'a self,
         start: &'a [u8],
@@ -138,6 +148,9 @@ mod tests {
                 let (ours, theirs) = (block_on(overlay.get(&key)), block_on(after.get(&key)));
                 prop_assert_eq!(ours.unwrap(), theirs.unwrap());
             }
+            let keys: Vec<_> = (0..24).rev().map(|key| Bytes::from(vec![1, key])).collect();
+            let (ours, theirs) = (overlay.get_many(&keys), after.get_many(&keys));
+            prop_assert_eq!(block_on(ours).unwrap(), block_on(theirs).unwrap());
             let limit = ScanLimit { rows, bytes };
             let (start, end) = ([1, start], if open { vec![] } else { vec![1, end] });
             let (ours, theirs) = (

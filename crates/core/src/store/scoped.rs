@@ -94,6 +94,13 @@ impl Snapshot for ScopedSnapshot {
         Box::pin(async move { self.snapshot.get(&join(&self.prefix, key)).await })
     }
 
+    fn get_many<'a>(&'a self, keys: &'a [Bytes]) -> BoxFuture<'a, Result<Vec<Option<Bytes>>>> {
+        Box::pin(async move {
+            let scoped = keys.iter().map(|key| join(&self.prefix, key).into());
+            self.snapshot.get_many(&scoped.collect::<Vec<_>>()).await
+        })
+    }
+
     fn scan<'a>(
         &'a self,
         start: &'a [u8],

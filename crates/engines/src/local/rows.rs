@@ -6,7 +6,7 @@
 //! one. So a write costs one store a key, and a reader that is slower than a writer can put nothing
 //! into the cache that anyone will take for newer than it is.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bytes::Bytes;
 use quartz_core::store::Result;
@@ -15,6 +15,11 @@ use xxhash_rust::xxh3::xxh3_64;
 
 /// A power of two. More buckets forget fewer neighbours of what is written; these fill 512 KiB.
 const BUCKETS: usize = 1 << 16;
+/// While the budget is used up, one row comes in for so many bytes of those that were read: the larger a row, the
+/// more others it takes the place of, and the less is it worth a byte (compare AdaptSize, Berger et al. 2017).
+const BYTES_PER_READ: usize = 512;
+/// Reads after which the budget is looked at.
+const READS_PER_LOOK: u64 = 64;
 /// A larger value gains little: reading it costs more than finding it.
 const MOST_VALUE_BYTES: usize = 16 << 10;
 /// What an entry takes beside its key and value, about.
@@ -22,6 +27,11 @@ const ENTRY_BYTES: usize = 96;
 
 pub(super) struct Rows {
     rows: Cache<Bytes, Row, RowBytes>,
+    budget_bytes: u64,
+    /// As of the last look.
+    has_room: AtomicBool,
+    /// Rows that were not here.
+    reads: AtomicU64,
     /// By bucket: the sequence number of the last write.
     touched: Box<[AtomicU64]>,
 }
@@ -47,6 +57,9 @@ impl Rows {
         let items = (budget_bytes / 512).clamp(16, 1 << 20) as usize;
         Self {
             rows: Cache::with_weighter(items, budget_bytes, RowBytes),
+            budget_bytes,
+            has_room: AtomicBool::new(true),
+            reads: AtomicU64::new(0),
             touched: (0..BUCKETS).map(|_| AtomicU64::new(0)).collect(),
         }
     }
@@ -89,10 +102,22 @@ impl Rows {
         let value = load()?;
         if let Some(value) = &value
             && value.len() <= MOST_VALUE_BYTES
+            && self.admits(value.len())
         {
             self.insert(key, value, touched);
         }
         Ok(value)
+    }
+
+    fn admits(&self, bytes: usize) -> bool {
+        let reads = self.reads.fetch_add(1, Ordering::Relaxed);
+        // Adding up what the parts of the cache hold costs as much as a read.
+        if reads.is_multiple_of(READS_PER_LOOK) {
+            let is_spare = self.rows.weight() < self.budget_bytes / 16 * 15;
+            self.has_room.store(is_spare, Ordering::Relaxed);
+        }
+        self.has_room.load(Ordering::Relaxed)
+            || reads.is_multiple_of((bytes / BYTES_PER_READ).max(1) as u64)
     }
 
     fn insert(&self, key: &[u8], value: &Bytes, touched: u64) {
