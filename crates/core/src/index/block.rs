@@ -1,12 +1,49 @@
+use std::sync::Arc;
+
 use quartz_kernels::{dot_i8, prefetch, prefetch_value};
 
-use super::sketch::{Sketch, squared_norm};
+use super::{
+    Index,
+    sketch::{Sketch, squared_norm},
+};
 use crate::{
-    cache::Cached,
+    cache::{Cached, Kept, VectorCache},
     keys::{self, Kind, trailing_ordinal},
     store::{Result, Snapshot, StoreError},
     vector::{BLOCK_ORDINALS, ordinal_rows, row_of},
 };
+
+impl Index {
+    /// The block with the sketch of an ordinal, or only that sketch.
+    pub(super) async fn sketch_block(
+        &self,
+        snapshot: &dyn Snapshot,
+        cache: &VectorCache,
+        ordinal: u32,
+    ) -> Result<Arc<Kept<SketchBlock>>> {
+        match self.sketches.get(cache, ordinal / BLOCK_ORDINALS) {
+            Some(block) => Ok(block),
+            None => self.load_sketch_block(snapshot, cache, ordinal).await,
+        }
+    }
+
+    /// The same where it is known not to be in memory.
+    pub(super) async fn load_sketch_block(
+        &self,
+        snapshot: &dyn Snapshot,
+        cache: &VectorCache,
+        ordinal: u32,
+    ) -> Result<Arc<Kept<SketchBlock>>> {
+        let dimension = self.rotation.padded();
+        if !cache.wants_block(SketchBlock::bytes_of(dimension)) {
+            let single = SketchBlock::load_single(snapshot, ordinal, dimension);
+            return Ok(Kept::apart(single.await?));
+        }
+        let number = ordinal / BLOCK_ORDINALS;
+        let block = SketchBlock::load(snapshot, number, dimension).await?;
+        Ok(self.sketches.insert(cache, number, block))
+    }
+}
 
 /// The sketches of up to 64 neighbouring ordinals.
 pub(crate) struct SketchBlock {
@@ -142,6 +179,14 @@ impl Cached for SketchBlock {
 }
 
 impl SketchRow<'_> {
+    pub(crate) fn to_sketch(&self) -> Sketch {
+        Sketch {
+            scale: self.scale,
+            codes: self.codes.into(),
+            squared_norm: self.squared_norm,
+        }
+    }
+
     /// Product with a query.
     pub(crate) fn dot(&self, query: &Sketch) -> f32 {
         dot_i8(self.codes, &query.codes) as f32 * (self.scale * query.scale)

@@ -120,7 +120,10 @@ impl Search<'_> {
             match blocks.last_mut() {
                 // A block that is not in the cache may hold one sketch only.
                 Some((block, count)) if last == Some(number) && block.has(offset) => *count += 1,
-                _ => blocks.push((self.sketches(number, ordinal).await?, 1)),
+                _ => {
+                    let block = self.index.sketch_block(self.snapshot, self.cache, ordinal);
+                    blocks.push((block.await?, 1));
+                }
             }
             last = Some(number);
             if let Some((block, _)) = blocks.last() {

@@ -115,7 +115,7 @@ impl<'a> Editor<'a> {
         self.sketches.insert(ordinal, Arc::new(sketch.clone()));
         if self.index.router.len() == 0 {
             let cluster = self.index.router.free_number();
-            self.recentre(cluster, sketch.clone(), None);
+            self.recentre([(cluster, sketch.clone())]);
             self.pages
                 .entry(cluster)
                 .or_insert_with(|| EditedPage::empty(0));
@@ -345,9 +345,10 @@ impl<'a> Editor<'a> {
         Ok(())
     }
 
-    pub(super) fn recentre(&mut self, cluster: u32, centroid: Sketch, neighbour: Option<u32>) {
-        let centroid = Arc::new(centroid);
-        let changed = self.index.router.set(cluster, centroid, neighbour);
+    /// Sets centroids, as [`Router::set`](super::router::Router::set) does.
+    pub(super) fn recentre<const N: usize>(&mut self, centroids: [(u32, Sketch); N]) {
+        let centroids = centroids.map(|(cluster, centroid)| (cluster, Arc::new(centroid)));
+        let changed = self.index.router.set(centroids.into());
         self.recentred.extend(changed);
     }
 
@@ -391,17 +392,11 @@ impl<'a> Editor<'a> {
         if let Some(sketch) = self.sketches.get(&ordinal) {
             return Ok(Arc::clone(sketch));
         }
-        let dimension = self.index.rotation.padded();
-        let block = self.base.sketches.get(self.cache, ordinal / BLOCK_ORDINALS);
-        let row = block
-            .as_ref()
-            .and_then(|block| block.row(ordinal % BLOCK_ORDINALS, dimension));
-        let sketch = if let Some(row) = row {
-            Sketch::from_parts(row.scale, row.codes.into())
-        } else {
-            Sketch::load(self.snapshot, ordinal, dimension).await?
-        };
-        let sketch = Arc::new(sketch);
+        let block = self.base.sketch_block(self.snapshot, self.cache, ordinal);
+        let row = block.await?;
+        let row = row.row(ordinal % BLOCK_ORDINALS, self.index.rotation.padded());
+        let missing = || StoreError::corrupt_row(&keys::sketch::key(ordinal), "missing");
+        let sketch = Arc::new(row.ok_or_else(missing)?.to_sketch());
         self.sketches.insert(ordinal, Arc::clone(&sketch));
         Ok(sketch)
     }

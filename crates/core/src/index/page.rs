@@ -193,7 +193,7 @@ impl Page {
         }
     }
 
-    /// The members whose estimated product with a vector exceeds `least`. The vector is given as a table,
+    /// The members in first place whose estimated product with a vector exceeds `least`. The vector is given as a table,
     /// `shift` is its product with the centroid.
     pub(crate) fn leaning(
         &self,
@@ -219,9 +219,9 @@ impl Page {
             0.0,
             &mut products,
         );
-        for (ordinal, product) in self.ordinals().zip(products) {
-            if shift + factor * product > least {
-                found(ordinal);
+        for (&member, product) in self.members.iter().zip(products) {
+            if member & GUEST == 0 && shift + factor * product > least {
+                found(member);
             }
         }
     }

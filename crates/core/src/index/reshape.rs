@@ -52,8 +52,7 @@ impl Editor<'_> {
             .map(|(member, side)| (member.ordinal, *side))
             .collect();
 
-        self.recentre(cluster, first, None);
-        self.recentre(new, second, Some(cluster));
+        self.recentre([(cluster, first), (new, second)]);
         self.page(cluster).await?.clear();
         self.pages
             .entry(new)
@@ -146,7 +145,7 @@ impl Editor<'_> {
         }
         for (cluster, ordinal) in drawn {
             let place = self.place(ordinal).await?;
-            // It may have moved meanwhile, and where it is in second place it is not asked.
+            // It may have moved meanwhile.
             if place.primary != cluster || place.secondary == Some(new) {
                 continue;
             }
@@ -178,7 +177,7 @@ impl Editor<'_> {
             return Ok(());
         }
         let centroid = mean(first.map(|member| &*member.sketch));
-        self.recentre(cluster, centroid, None);
+        self.recentre([(cluster, centroid)]);
         self.page(cluster).await?.clear();
         let around = self.around(&[cluster]);
         for member in members {

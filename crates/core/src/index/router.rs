@@ -158,35 +158,26 @@ impl Router {
         free.unwrap_or(self.group_of.len()) as u32
     }
 
-    /// Sets the centroid of a cluster that is there, or puts a new cluster into the group of another
-    /// one. Gives the clusters whose group has changed.
-    pub(crate) fn set(
-        &mut self,
-        cluster: u32,
-        centroid: Arc<Sketch>,
-        neighbour: Option<u32>,
-    ) -> Vec<u32> {
-        let group = self
-            .group_of(cluster)
-            .or_else(|| self.group_of(neighbour?))
-            .unwrap_or(0);
+    /// Sets the centroids of clusters that are in the group of the first one, or new in it. Gives the clusters whose
+    /// centroid or group has changed.
+    pub(crate) fn set(&mut self, centroids: Vec<(u32, Arc<Sketch>)>) -> BTreeSet<u32> {
+        let mut changed: BTreeSet<_> = centroids.iter().map(|member| member.0).collect();
+        let first = centroids.first().map(|member| member.0);
+        let group = first.and_then(|first| self.group_of(first)).unwrap_or(0);
         let mut members = self.members(group);
-        match members.iter_mut().find(|member| member.0 == cluster) {
-            Some(member) => member.1 = centroid,
-            None => members.push((cluster, centroid)),
-        }
+        members.retain(|member| !changed.contains(&member.0));
+        members.extend(centroids);
         if members.len() <= GROUP_MAX {
             self.set_group(group, members);
-            return vec![cluster];
+            return changed;
         }
         let free = self.groups.iter().position(Option::is_none);
         let other = free.unwrap_or(self.groups.len()) as u32;
         let [kept, moved] = Group::cut(members);
-        let mut changed: BTreeSet<_> = moved.iter().map(|member| member.0).collect();
-        changed.insert(cluster);
+        changed.extend(moved.iter().map(|member| member.0));
         self.set_group(group, kept);
         self.set_group(other, moved);
-        changed.into_iter().collect()
+        changed
     }
 
     pub(crate) fn remove(&mut self, cluster: u32) {

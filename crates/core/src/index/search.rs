@@ -241,8 +241,10 @@ impl Search<'_> {
                 let block = match block {
                     Some(block) => block,
                     None => {
-                        self.load_sketches(ordinal / BLOCK_ORDINALS, ordinal)
-                            .await?
+                        let load = self
+                            .index
+                            .load_sketch_block(self.snapshot, self.cache, ordinal);
+                        load.await?
                     }
                 };
                 changed[number] |= best.offer(query, &block, ordinal, dimension, number)?;
@@ -256,30 +258,6 @@ impl Search<'_> {
     async fn load_page(&self, cluster: u32) -> Result<Arc<Kept<Page>>> {
         let page = Page::load(self.snapshot, cluster, self.dimension()).await?;
         Ok(self.index.pages.insert(self.cache, cluster, page))
-    }
-
-    pub(super) async fn sketches(
-        &self,
-        number: u32,
-        ordinal: u32,
-    ) -> Result<Arc<Kept<SketchBlock>>> {
-        match self.index.sketches.get(self.cache, number) {
-            Some(block) => Ok(block),
-            None => self.load_sketches(number, ordinal).await,
-        }
-    }
-
-    /// The block with the sketch of an ordinal, or only that sketch.
-    async fn load_sketches(&self, number: u32, ordinal: u32) -> Result<Arc<Kept<SketchBlock>>> {
-        if !self
-            .cache
-            .wants_block(SketchBlock::bytes_of(self.dimension()))
-        {
-            let single = SketchBlock::load_single(self.snapshot, ordinal, self.dimension());
-            return Ok(Kept::apart(single.await?));
-        }
-        let block = SketchBlock::load(self.snapshot, number, self.dimension()).await?;
-        Ok(self.index.sketches.insert(self.cache, number, block))
     }
 }
 

@@ -1,10 +1,5 @@
 use quartz_kernels::{dot_i8, quantise_i8};
 
-use crate::{
-    keys,
-    store::{Result, Snapshot, StoreError},
-};
-
 /// A vector in eight bits a component, rotated: `scale * codes`. Centroids are sketches too.
 ///
 /// Everything the index decides is decided on sketches, whose products are exact integers, so that an
@@ -32,21 +27,6 @@ impl Sketch {
             codes,
             squared_norm,
         }
-    }
-
-    /// That of an ordinal, from the store.
-    pub(crate) async fn load(
-        snapshot: &dyn Snapshot,
-        ordinal: u32,
-        dimension: usize,
-    ) -> Result<Self> {
-        let key = keys::sketch::key(ordinal);
-        let corrupt = |why| StoreError::corrupt_row(&key, why);
-        let stored = snapshot.get(&key).await?;
-        let stored = stored.ok_or_else(|| corrupt("missing"))?;
-        let mut codes = Vec::with_capacity(dimension);
-        let scale = keys::sketch::decode_into(&stored, dimension, &mut codes).map_err(corrupt)?;
-        Ok(Self::from_parts(scale, codes.into()))
     }
 
     pub(crate) fn dot(&self, other: &Self) -> f32 {
