@@ -22,11 +22,15 @@ use futures::{
 };
 use js_sys::{Function, Promise};
 use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
 
 #[wasm_bindgen]
 extern "C" {
     #[wasm_bindgen(catch, js_name = queueMicrotask)]
     fn queue_microtask(turn: &Closure<dyn FnMut()>) -> Result<(), JsValue>;
+
+    #[wasm_bindgen(catch, js_namespace = scheduler)]
+    fn wait(millis: f64) -> Result<Promise, JsValue>;
 }
 
 thread_local! {
@@ -40,6 +44,8 @@ struct Tasks {
     bell: Arc<Bell>,
     waker: Waker,
     turn: Closure<dyn FnMut()>,
+    /// Of the turn that is or was taken.
+    number: Cell<u64>,
 }
 
 /// Hears that a future can go on.
@@ -83,6 +89,7 @@ impl Tasks {
             waker: Waker::from(Arc::clone(&bell)),
             bell,
             turn: Closure::new(|| TASKS.with(Self::take_turn)),
+            number: Cell::default(),
         }
     }
 
@@ -92,6 +99,7 @@ impl Tasks {
         let Ok(mut running) = self.running.try_borrow_mut() else {
             return;
         };
+        self.number.set(self.number.get() + 1);
         let mut context = Context::from_waker(&self.waker);
         loop {
             self.bell.0.store(BUSY, Ordering::Relaxed);
@@ -103,6 +111,19 @@ impl Tasks {
         }
         self.bell.0.store(QUIET, Ordering::Relaxed);
     }
+}
+
+/// The number of the present turn; no other has it.
+pub(crate) fn number() -> u64 {
+    TASKS.with(|tasks| tasks.number.get())
+}
+
+/// Waits until the event loop has come round: what has arrived by then is taken first.
+///
+/// # Errors
+/// When there is no event loop.
+pub(crate) async fn round() -> Result<(), JsValue> {
+    JsFuture::from(wait(0.0)?).await.map(drop)
 }
 
 /// Runs a future to its end, in the background.
