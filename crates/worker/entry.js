@@ -73,8 +73,8 @@ class PerInstance {
 }
 
 // Whether a request has come over TLS, as its first line; what a client says of it does not count.
-function scheme(request) {
-  return request.url.startsWith("https:") ? "x-forwarded-proto\nhttps\n" : "";
+function scheme(url) {
+  return url.startsWith("https:") ? "x-forwarded-proto\nhttps\n" : "";
 }
 
 // The head of a request. The platform writes its own Accept-Encoding over that of the client, and compresses
@@ -93,7 +93,7 @@ const CREDENTIALS = ["authorization", "x-api-key", "api-key", "cookie", "quartz-
 
 function credentials(request) {
   const { headers } = request;
-  let text = scheme(request);
+  let text = scheme(request.url);
   for (const name of CREDENTIALS) {
     const value = headers.get(name);
     if (value !== null) text += `${name}\n${value}\n`;
@@ -125,14 +125,15 @@ function target(url) {
 
 // A body as it crosses into the module: nothing, bytes, or a reader of them.
 function incoming(message) {
-  const { body } = message;
-  if (body === null) return undefined;
   const length = message.headers.get("content-length");
-  return length !== null && Number(length) <= WHOLE_BYTES ? message.bytes() : body.getReader();
+  if (length !== null && Number(length) <= WHOLE_BYTES) return message.bytes();
+  return message.body?.getReader();
 }
 
 function outgoing(body) {
-  if (body === undefined || body instanceof Uint8Array) return body;
+  if (body === undefined) return body;
+  // The memory of the module will hold something else.
+  if (body instanceof Uint8Array) return body.slice();
   return new ReadableStream({
     async pull(controller) {
       const piece = await guarded(() => body.next());
@@ -158,16 +159,15 @@ function exchange(request, answering) {
 }
 
 function exchanged(request, answering, body) {
-  const [method, path] = [request.method, target(request.url)];
-  const lines = scheme(request) + head(request);
-  const given = guarded(() => answering.get().fetch(method, path, lines, body));
-  return given instanceof Promise ? given.then(response) : response(given);
+  const { method, url } = request;
+  const lines = scheme(url) + head(request);
+  return guarded(() => answering.get().fetch(method, target(url), lines, body));
 }
 
-function response([status, headers, body]) {
+// Called by the module, which makes its answers by it; see crates/worker/src/exchange.rs.
+globalThis.quartzResponse = (status, headers, body) =>
   // Compressed bodies are compressed already.
-  return new Response(outgoing(body), { status, headers: fields(headers), encodeBody: "manual" });
-}
+  new Response(outgoing(body), { status, headers: fields(headers), encodeBody: "manual" });
 
 // The problem documents that the module cannot write itself.
 const PROBLEMS = {
@@ -310,8 +310,8 @@ async function placement(env, space, now) {
   return placements.set(space, asked ?? null, now);
 }
 
-// Sends a request to where the records of its namespace are. `undefined`: they were somewhere else.
-async function forward(env, request, path, space, now) {
+// Sends a request to where the records of its namespace are.
+async function forward(env, request, path, space, now, isAgain = false) {
   const isWhole = path.indexOf("/", NAMESPACES.length) < 0;
   if (isWhole && (request.method === "PUT" || request.method === "DELETE")) {
     placements.forget(space);
@@ -332,8 +332,10 @@ async function forward(env, request, path, space, now) {
         : await gather(env, request, space, placed);
   }
   if (response?.status !== MISDIRECTED && response !== undefined) return response;
+  // They were somewhere else. What has no body can be sent again.
   placements.forget(space);
-  return undefined;
+  if (isAgain || request.body !== null) return problem(request, "storage_unavailable");
+  return forward(env, request, path, space, now, true);
 }
 
 // Asks partitions and joins their answers. `undefined`: one of them is no longer there.
@@ -371,16 +373,11 @@ function count(env, request, [kind, account], response, started) {
   });
 }
 
-async function answer(env, request, path, [kind, id, name], now) {
+function answer(env, request, path, [kind, id, name], now) {
   if (kind === "registry") return registry(env).fetch(request);
   if (kind === "account") return account(env, id).fetch(request);
   if (kind !== "namespace") return exchange(request, front);
-  const space = `${id}/${name}`;
-  const answer = await forward(env, request, path, space, now);
-  if (answer !== undefined) return answer;
-  // What has no body can be sent again.
-  const again = request.body === null ? await forward(env, request, path, space, now) : undefined;
-  return again ?? problem(request, "storage_unavailable");
+  return forward(env, request, path, `${id}/${name}`, now);
 }
 
 export default {

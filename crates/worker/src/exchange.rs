@@ -29,6 +29,13 @@ extern "C" {
 
     #[wasm_bindgen(method, catch)]
     fn read(this: &Reader) -> Result<Promise, JsValue>;
+
+    /// The `Response` of JavaScript, made by `entry.js` in one crossing. A whole body is copied there.
+    #[wasm_bindgen(catch, js_name = quartzResponse)]
+    fn response(status: u16, headers: &str, body: Option<&[u8]>) -> Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(catch, js_name = quartzResponse)]
+    fn response_in_pieces(status: u16, headers: &str, body: Pieces) -> Result<JsValue, JsValue>;
 }
 
 /// The rest of an answer that comes piece by piece.
@@ -50,14 +57,14 @@ impl Pieces {
     }
 }
 
-/// Answers a request: `[status, headers, body]`, where the body is nothing, bytes or [`Pieces`].
+/// Answers a request with a `Response` of JavaScript.
 pub(crate) async fn answer<S>(
     service: S,
     method: &str,
     target: &str,
     headers: &str,
     body: JsValue,
-) -> Result<Array, JsValue>
+) -> Result<JsValue, JsValue>
 where
     S: Service<Request, Response = Response, Error = Infallible>,
 {
@@ -161,7 +168,8 @@ async fn next_piece(reader: &Reader) -> Result<Option<Bytes>, JsValue> {
     Ok(Some(piece.to_vec().into()))
 }
 
-/// Sends a request by a function of JavaScript that takes what [`answer`] takes and gives what it gives.
+/// Sends a request by a function of JavaScript that takes what [`answer`] takes and gives
+/// `[status, headers, body]`.
 pub(crate) async fn send(
     function: &Function,
     partition: u16,
@@ -200,20 +208,23 @@ pub(crate) async fn send(
     Ok(response)
 }
 
-async fn reply(response: Response) -> Result<Array, JsValue> {
+async fn reply(response: Response) -> Result<JsValue, JsValue> {
     let (head, body) = response.into_parts();
-    let headers = to_lines(&head.headers);
-    let body = if body.is_end_stream() {
-        JsValue::UNDEFINED
+    let (status, headers) = (head.status.as_u16(), to_lines(&head.headers));
+    if body.is_end_stream() {
+        self::response(status, &headers, None)
     } else if body.size_hint().exact().is_some() {
         let whole = body
             .collect()
             .await
             .map_err(|error| JsError::new(&error.to_string()))?;
-        Uint8Array::from(&whole.to_bytes()[..]).into()
+        self::response(status, &headers, Some(&whole.to_bytes()))
     } else {
-        Pieces(body.into_data_stream()).into()
-    };
-    let status = JsValue::from_f64(head.status.as_u16().into());
-    Ok(Array::of3(&status, &headers.into(), &body))
+        response_in_pieces(status, &headers, Pieces(body.into_data_stream()))
+    }
+}
+
+/// An answer that is a status and nothing more.
+pub(crate) fn bare(status: StatusCode) -> Result<JsValue, JsValue> {
+    response(status.as_u16(), "", None)
 }

@@ -162,8 +162,7 @@ impl Front {
             .map(|app| host::gather(app, &self.settings.cors_origins));
         turn::answer(async move {
             let gather = Extension(space).layer(gather?);
-            let answer = exchange::answer(gather, &method, &target, &headers, body).await?;
-            Ok(answer.into())
+            exchange::answer(gather, &method, &target, &headers, body).await
         })
     }
 
@@ -178,10 +177,7 @@ impl Front {
         let api = self
             .app()
             .map(|app| host::api(app, &self.settings.cors_origins));
-        turn::answer(async move {
-            let answer = exchange::answer(api?, &method, &target, &headers, body).await?;
-            Ok(answer.into())
-        })
+        turn::answer(async move { exchange::answer(api?, &method, &target, &headers, body).await })
     }
 }
 

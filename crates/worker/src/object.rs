@@ -2,7 +2,7 @@
 
 use std::{cell::Cell, rc::Rc, sync::Arc};
 
-use axum::http::HeaderValue;
+use axum::http::{HeaderValue, StatusCode};
 use futures::FutureExt as _;
 use js_sys::{Array, Uint8Array};
 use quartz_api::Limits;
@@ -50,7 +50,7 @@ const TELL_MILLIS: u64 = 3_000;
 /// Until sessions and links are looked through after somebody has signed in.
 const SWEEP_MILLIS: u64 = 25 * 60 * 60 * 1000;
 /// The status of a request that should have gone to another object; `entry.js` sees it, no client.
-const MISDIRECTED: f64 = 421.0;
+const MISDIRECTED: StatusCode = StatusCode::MISDIRECTED_REQUEST;
 
 thread_local! {
     static VECTOR_CACHE: VectorCache = VectorCache::new(VECTOR_CACHE_BYTES);
@@ -173,8 +173,7 @@ impl QuartzObject {
         let inner = Rc::clone(&self.0);
         turn::answer(async move {
             if inner.is_misdirected(&method, &target).await? {
-                let status = JsValue::from_f64(MISDIRECTED);
-                return Ok(Array::of3(&status, &"".into(), &JsValue::UNDEFINED).into());
+                return exchange::bare(MISDIRECTED);
             }
             if inner.role.peer().is_none() && exchange::comes_in_pieces(&body) {
                 // It may be cut off after its first commit.
@@ -208,7 +207,7 @@ impl QuartzObject {
             }
             inner.note_usage()?;
             inner.note_denials()?;
-            Ok(answer.into())
+            Ok(answer)
         })
     }
 
