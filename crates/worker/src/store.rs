@@ -26,7 +26,7 @@ use crate::{
     sql::{Cursor, Sql, store_error},
     table::Table,
     turn,
-    undo::{Outdated, Undo},
+    undo::{Before, Outdated, Undo},
 };
 
 /// Rows that a page reads at once if its bytes are limited.
@@ -286,11 +286,31 @@ impl SqlSnapshot {
         }
         self.store.table.read(key)
     }
+
+    fn read_many(&self, keys: &[Bytes]) -> Result<Vec<Option<Bytes>>> {
+        self.check()?;
+        let undo = self.store.undo.borrow();
+        let before: Vec<_> = keys.iter().map(|key| undo.at(self.number, key)).collect();
+        let pairs = || keys.iter().zip(&before);
+        let unchanged: Vec<_> = pairs()
+            .filter_map(|(key, before)| before.is_none().then_some(key))
+            .collect();
+        let values = self.store.table.read_all(&unchanged)?;
+        let value = |(key, before): (_, &Option<&Before>)| match before {
+            Some(before) => (*before).clone(),
+            None => values.get(key).cloned(),
+        };
+        Ok(pairs().map(value).collect())
+    }
 }
 
 impl Snapshot for SqlSnapshot {
     fn get<'a>(&'a self, key: &'a [u8]) -> BoxFuture<'a, Result<Option<Bytes>>> {
         Box::pin(ready(self.read(key)))
+    }
+
+    fn get_many<'a>(&'a self, keys: &'a [Bytes]) -> BoxFuture<'a, Result<Vec<Option<Bytes>>>> {
+        Box::pin(ready(self.read_many(keys)))
     }
 
     fn scan<'a>(
