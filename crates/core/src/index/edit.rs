@@ -13,6 +13,7 @@ use super::{
     assign::seconds,
     code::Code,
     page::{Page, Role},
+    places::PlaceBlock,
     prepared::Prepared,
     router::{Near, Nearness},
     sketch::Sketch,
@@ -71,8 +72,35 @@ pub(super) struct EditedPage {
 pub(crate) struct Edited {
     /// `None` if there has never been a vector.
     pub(crate) index: Option<Arc<Index>>,
-    /// The clusters that changed, with their pages; `None`: gone.
-    pub(crate) pages: Vec<(u32, Option<Page>)>,
+    pub(crate) parts: Parts,
+}
+
+/// What an editor changed of what may be in memory, for the cache once it is committed.
+#[derive(Default)]
+pub(crate) struct Parts {
+    /// By cluster; `None`: gone.
+    pages: Vec<(u32, Option<Page>)>,
+    places: Vec<(u32, PlaceBlock)>,
+}
+
+impl Parts {
+    /// Puts the parts of `index` in the place of those of `base`.
+    pub(crate) fn publish(self, base: Option<&Index>, index: &Index, cache: &VectorCache) {
+        for (cluster, page) in self.pages {
+            if let Some(base) = base {
+                base.pages.forget(cache, cluster);
+            }
+            if let Some(page) = page {
+                index.pages.insert(cache, cluster, page);
+            }
+        }
+        for (number, block) in self.places {
+            if let Some(base) = base {
+                base.places.forget(cache, number);
+            }
+            index.places.insert(cache, number, block);
+        }
+    }
 }
 
 impl<'a> Editor<'a> {
@@ -160,13 +188,26 @@ impl<'a> Editor<'a> {
                 None => batch.delete(key),
             }
         }
+        let mut places = BTreeMap::new();
         for ordinal in self.replaced {
             let key = keys::place::key(ordinal);
-            match self.places.get(&ordinal).copied().flatten() {
+            let place = self.places.get(&ordinal).copied().flatten();
+            match place {
                 Some(place) => batch.put(key, place.encode()),
                 None => batch.delete(key),
             }
+            let number = ordinal / BLOCK_ORDINALS;
+            let block = places.entry(number).or_insert_with(|| {
+                let block = self.base.places.get(self.cache, number);
+                block.map(|block| PlaceBlock::clone(&block))
+            });
+            if let Some(block) = block {
+                block.set(ordinal % BLOCK_ORDINALS, place);
+            }
         }
+        self.index.places.renew(places.keys().copied());
+        let in_memory = places.into_iter();
+        let places = in_memory.filter_map(|(number, block)| Some((number, block?)));
         let router = &self.index.router;
         for cluster in self.recentred {
             let key = keys::cluster::key(cluster);
@@ -208,7 +249,10 @@ impl<'a> Editor<'a> {
         self.index.pages.renew(changed);
         Edited {
             index: Some(Arc::new(self.index)),
-            pages,
+            parts: Parts {
+                pages,
+                places: places.collect(),
+            },
         }
     }
 
@@ -367,20 +411,15 @@ impl<'a> Editor<'a> {
     }
 
     pub(super) async fn place(&mut self, ordinal: u32) -> Result<Place> {
-        let key = keys::place::key(ordinal);
         let place = match self.places.get(&ordinal) {
             Some(place) => *place,
             None => {
-                let stored = self.snapshot.get(&key).await?;
-                let place = stored
-                    .map(|value| Place::decode(&value))
-                    .transpose()
-                    .map_err(|why| StoreError::corrupt_row(&key, why))?;
+                let place = self.base.place(self.snapshot, self.cache, ordinal).await?;
                 self.places.insert(ordinal, place);
                 place
             }
         };
-        place.ok_or_else(|| StoreError::corrupt_row(&key, "missing"))
+        place.ok_or_else(|| StoreError::corrupt_row(&keys::place::key(ordinal), "missing"))
     }
 
     fn set_place(&mut self, ordinal: u32, place: Option<Place>) {

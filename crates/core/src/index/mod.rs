@@ -34,6 +34,7 @@ mod edit;
 mod gathered;
 mod group;
 mod page;
+mod places;
 mod prepared;
 mod reshape;
 mod rotation;
@@ -49,11 +50,13 @@ pub(crate) use self::{
     block::SketchBlock,
     calibration::Calibration,
     check::check,
-    edit::{Edited, Editor},
+    edit::{Edited, Editor, Parts},
     page::{Page, Role},
     search::{Found, Search, Stop},
 };
-use self::{gathered::Gatherings, rotation::Rotation, router::Router, sketch::Sketch};
+use self::{
+    gathered::Gatherings, places::PlaceBlock, rotation::Rotation, router::Router, sketch::Sketch,
+};
 use crate::{
     Metric,
     cache::Slots,
@@ -67,9 +70,11 @@ pub(crate) struct Index {
     rotation: Arc<Rotation>,
     router: Router,
     /// Pages in memory, by cluster.
-    pub(crate) pages: Slots<Page>,
+    pages: Slots<Page>,
     /// Sketches in memory, by block of ordinals.
     sketches: Slots<SketchBlock>,
+    /// Places in memory, by block of ordinals.
+    places: Slots<PlaceBlock>,
     /// Signs in memory, by selection.
     pub(crate) gathered: Gatherings,
     tending: Tending,
@@ -95,6 +100,7 @@ impl Index {
             router: Router::default(),
             pages: Slots::new(0),
             sketches: Slots::new(blocks),
+            places: Slots::new(blocks),
             gathered: Gatherings::default(),
             tending: Tending::default(),
             calibration: Calibration::default(),

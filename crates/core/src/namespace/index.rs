@@ -14,7 +14,7 @@ use crate::{
     cache::VectorCache,
     error::Result,
     filter::postings,
-    index::{Edited, Editor, Index, Page},
+    index::{Edited, Editor, Index, Parts},
     keys::{
         self,
         chunk::{self, Chunk},
@@ -35,29 +35,8 @@ pub(super) struct Indexed {
     pub(super) batch: Batch,
     /// The state after the commit, but for the snapshot and, if `expiries_changed`, the next expiry.
     pub(super) state: State,
-    pub(super) pages: Pages,
+    pub(super) parts: Parts,
     pub(super) expiries_changed: bool,
-}
-
-/// Pages of the vector index that a commit changes, for the cache once it is done.
-pub(super) struct Pages(Vec<(u32, Option<Page>)>);
-
-impl Pages {
-    /// No page.
-    pub(super) const fn none() -> Self {
-        Self(Vec::new())
-    }
-
-    pub(super) fn publish(self, base: &State, state: &State, cache: &VectorCache) {
-        for (cluster, page) in self.0 {
-            if let Some(index) = &base.index {
-                index.pages.forget(cache, cluster);
-            }
-            if let (Some(index), Some(page)) = (&state.index, page) {
-                index.pages.insert(cache, cluster, page);
-            }
-        }
-    }
 }
 
 /// Membership changes of chunked sets: key up to the chunk number, ordinal, member or not.
@@ -143,7 +122,7 @@ pub(super) async fn index(group: Group, cache: &VectorCache) -> Result<Option<In
         tended,
         cache,
     };
-    let Edited { index, pages } = write_vectors(&base, &rows.meta, vectors, &mut batch).await?;
+    let Edited { index, parts } = write_vectors(&base, &rows.meta, vectors, &mut batch).await?;
     if batch.is_empty() && !swept && base.meta.as_ref() == Some(&rows.meta) {
         return Ok(None);
     }
@@ -162,7 +141,7 @@ pub(super) async fn index(group: Group, cache: &VectorCache) -> Result<Option<In
     Ok(Some(Indexed {
         batch,
         state,
-        pages: Pages(pages),
+        parts,
         expiries_changed,
     }))
 }
@@ -368,7 +347,7 @@ async fn write_vectors(
     } = vectors;
     let unchanged = Edited {
         index: base.index.clone(),
-        pages: Vec::new(),
+        parts: Parts::default(),
     };
     if changes.is_empty() && tended == 0 {
         return Ok(unchanged);

@@ -9,13 +9,14 @@ use futures::{
 use super::{
     Pending, Shared, State, Written,
     group::Group,
-    index::{Indexed, Pages, index},
+    index::{Indexed, index},
     metering::{add_rows, hour_of},
     state::next_expiry,
 };
 use crate::{
     Clock,
     error::{Error, Result},
+    index::Parts,
     store::{Batch, BoxFuture, Durability, Overlay, StoreError},
 };
 
@@ -51,7 +52,7 @@ struct Commit<'a> {
     base: Arc<State>,
     /// What there will be once it is done. Its snapshot is the batch over what there was before.
     state: Arc<State>,
-    pages: Pages,
+    parts: Parts,
     /// Of its usage rows.
     hour: u32,
     done: BoxFuture<'a, Result<(), StoreError>>,
@@ -211,9 +212,10 @@ impl Writer {
             snapshot,
             ..Arc::unwrap_or_clone(commit.state)
         };
-        commit
-            .pages
-            .publish(&commit.base, &state, &self.shared.cache);
+        if let Some(index) = &state.index {
+            let base = commit.base.index.as_deref();
+            commit.parts.publish(base, index, &self.shared.cache);
+        }
         self.shared.state.store(Arc::new(state));
         self.shared
             .metered_from
@@ -283,14 +285,14 @@ async fn begin(
     let Indexed {
         mut batch,
         mut state,
-        pages,
+        parts,
         expiries_changed,
     } = match indexed {
         Some(indexed) => indexed,
         None if base.meta.is_some() => Indexed {
             batch: Batch::default(),
             state: State::clone(&base),
-            pages: Pages::none(),
+            parts: Parts::default(),
             expiries_changed: false,
         },
         None => return Ok(None),
@@ -309,7 +311,7 @@ async fn begin(
     Ok(Some(Commit {
         base,
         state: Arc::new(state),
-        pages,
+        parts,
         hour: hour_of(now),
         done: shared.store.commit(batch, durability),
     }))
