@@ -26,7 +26,7 @@ use crate::{
     sql::{Cursor, Sql, store_error},
     table::Table,
     turn,
-    undo::{Before, Outdated, Undo},
+    undo::{Outdated, Undo},
 };
 
 /// Rows that a page reads at once if its bytes are limited.
@@ -291,16 +291,16 @@ impl SqlSnapshot {
         self.check()?;
         let undo = self.store.undo.borrow();
         let before: Vec<_> = keys.iter().map(|key| undo.at(self.number, key)).collect();
-        let pairs = || keys.iter().zip(&before);
-        let unchanged: Vec<_> = pairs()
+        let unchanged = keys.iter().zip(&before);
+        let unchanged: Vec<_> = unchanged
             .filter_map(|(key, before)| before.is_none().then_some(key))
             .collect();
         let values = self.store.table.read_all(&unchanged)?;
-        let value = |(key, before): (_, &Option<&Before>)| match before {
-            Some(before) => (*before).clone(),
+        let value = |(key, before): (&Bytes, Option<&Option<Bytes>>)| match before {
+            Some(before) => before.clone(),
             None => values.get(key).cloned(),
         };
-        Ok(pairs().map(value).collect())
+        Ok(keys.iter().zip(before).map(value).collect())
     }
 }
 
