@@ -14,7 +14,7 @@ use std::hint::black_box;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use quartz_kernels::codes::{self, BLOCK, Blocks, DIMENSIONS, Scan, Table};
+use quartz_kernels::codes::{self, BLOCK, DIMENSIONS, Scan, Table};
 use quartz_kernels::{Leaf, leaves, level, portable_dot, quantise_i8};
 
 /// (name, bytes of data, passes to choose the best from)
@@ -148,38 +148,28 @@ fn scans(set: Set, dimension: usize) {
     let packed = bytes_of_noise(blocks * codes::block_bytes(dimension));
     let (add, scale) = (noise(count), noise(count));
     let bytes = codes::block_bytes(dimension) / BLOCK;
-    let blocks = |places: Range<usize>| Blocks {
+    let scan = |places: Range<usize>| Scan {
+        table: &table,
         codes: &packed[places.start * bytes..places.end * bytes],
         add: &add[places.clone()],
         scale: &scale[places],
-    };
-    let scan = |blocks, next| Scan {
-        table: &table,
-        blocks,
         base: 1.0,
         slack: 0.5,
-        next,
     };
-    let clusters: Vec<Blocks<'_>> = far_apart(count / CLUSTER)
-        .map(|cluster| blocks(cluster * CLUSTER..(cluster + 1) * CLUSTER))
+    let clusters: Vec<Scan<'_>> = far_apart(count / CLUSTER)
+        .map(|cluster| scan(cluster * CLUSTER..(cluster + 1) * CLUSTER))
         .collect();
     let scattered = clusters.len() * CLUSTER;
     let (mut bounds, mut positions) = (vec![0.0; count], Vec::new());
-    let (mut some, mut others) = (vec![0.0; CLUSTER], vec![0.0; CLUSTER]);
+    let mut some = vec![0.0; CLUSTER];
     let mut refilled = Table::default();
     set.measure(vec![
         Kernel::over("codes::bounds", &packed, count, |leaf| {
-            leaf.code_bounds(&scan(blocks(0..count), Blocks::default()), &mut bounds);
+            leaf.code_bounds(&scan(0..count), &mut bounds);
         }),
         Kernel::over("bounds, scattered", &packed, scattered, |leaf| {
-            for &cluster in &clusters {
-                leaf.code_bounds(&scan(cluster, Blocks::default()), &mut some);
-            }
-        }),
-        Kernel::over("bounds, prefetched", &packed, scattered, |leaf| {
-            for (i, &cluster) in clusters.iter().enumerate() {
-                let next = clusters.get(i + 1).copied().unwrap_or_default();
-                leaf.code_bounds(&scan(cluster, next), &mut others);
+            for cluster in &clusters {
+                leaf.code_bounds(cluster, &mut some);
             }
         }),
         Kernel::over("above, none is", &add, count, |leaf| {
@@ -201,19 +191,12 @@ fn products(set: Set, dimension: usize) {
     let scattered: Vec<&[i8]> = far_apart(count)
         .map(|row| &rows[row * dimension..][..dimension])
         .collect();
-    let out = || vec![0; count];
-    let [mut a, mut b, mut c] = [out(), out(), out()];
+    let mut products = vec![0; count];
     set.measure(vec![
         Kernel::over("dot_i8, scattered", rows, count, |leaf| {
-            for (row, out) in scattered.iter().zip(&mut a) {
+            for (row, out) in scattered.iter().zip(&mut products) {
                 *out = leaf.dot_i8(query, row);
             }
-        }),
-        Kernel::over("dot_i8_gather", rows, count, |leaf| {
-            leaf.dot_i8_gather(query, &scattered, &mut b);
-        }),
-        Kernel::over("dot_i8_rows", rows, count, |leaf| {
-            leaf.dot_i8_rows(query, rows, &mut c);
         }),
         Kernel::over("quantise_i8 (no leaf)", &values, count, |_| {
             for values in values.chunks_exact(dimension) {

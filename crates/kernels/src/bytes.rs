@@ -6,7 +6,7 @@
 )]
 
 use crate::dispatch::{Leaf, active};
-use crate::distance::{check_pair, check_rows};
+use crate::distance::check_pair;
 
 /// Quantises `values` to whole multiples of a scale: `values[i]` is near `codes[i] * scale`.
 ///
@@ -89,72 +89,15 @@ pub fn dot_i8(a: &[i8], b: &[i8]) -> i32 {
     active().dot_i8(a, b)
 }
 
-/// Writes the [`dot_i8`] product of `query` and each row to `out`.
-///
-/// `rows` is a row-major matrix of `out.len()` rows and `query.len()` columns.
-///
-/// # Panics
-///
-/// When `rows.len()` is not `out.len() * query.len()`, or a row has 2¹⁷ elements or more.
-#[inline]
-pub fn dot_i8_rows(query: &[i8], rows: &[i8], out: &mut [i32]) {
-    active().dot_i8_rows(query, rows, out);
-}
-
-/// Writes the [`dot_i8`] product of `query` and each row to `out`, for rows scattered in memory: while
-/// one is read, the next ones are asked for.
-///
-/// # Panics
-///
-/// When `rows` and `out` differ in length, a row and `query` do, or `query` has 2¹⁷ elements or more.
-#[inline]
-pub fn dot_i8_gather(query: &[i8], rows: &[&[i8]], out: &mut [i32]) {
-    active().dot_i8_gather(query, rows, out);
-}
-
-/// The byte kernels of a leaf.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Bytes {
-    pub(crate) dot: unsafe fn(&[i8], &[i8]) -> i32,
-    pub(crate) rows: unsafe fn(&[i8], &[i8], &mut [i32]),
-    pub(crate) gather: unsafe fn(&[i8], &[&[i8]], &mut [i32]),
-}
+pub(crate) type DotI8 = unsafe fn(&[i8], &[i8]) -> i32;
 
 impl Leaf {
     /// See [`crate::dot_i8`].
     #[inline]
     pub fn dot_i8(&self, a: &[i8], b: &[i8]) -> i32 {
         check_pair(a, b);
-        check_length(a);
+        assert!(a.len() < 1 << 17, "a sum of products may overflow");
         // SAFETY: `self` came from `leaves`, which detected the features.
-        unsafe { (self.bytes.dot)(a, b) }
+        unsafe { (self.dot_i8)(a, b) }
     }
-
-    /// See [`crate::dot_i8_rows`].
-    #[inline]
-    pub fn dot_i8_rows(&self, query: &[i8], rows: &[i8], out: &mut [i32]) {
-        check_rows(query, rows, out);
-        check_length(query);
-        // SAFETY: `self` came from `leaves`, which detected the features.
-        unsafe { (self.bytes.rows)(query, rows, out) }
-    }
-
-    /// See [`crate::dot_i8_gather`].
-    #[inline]
-    pub fn dot_i8_gather(&self, query: &[i8], rows: &[&[i8]], out: &mut [i32]) {
-        assert_eq!(rows.len(), out.len(), "a product for each row");
-        assert!(
-            rows.iter().all(|row| row.len() == query.len()),
-            "vectors of different dimensions"
-        );
-        check_length(query);
-        // SAFETY: `self` came from `leaves`, which detected the features.
-        unsafe { (self.bytes.gather)(query, rows, out) }
-    }
-}
-
-#[inline]
-#[track_caller]
-fn check_length(vector: &[i8]) {
-    assert!(vector.len() < 1 << 17, "a sum of products may overflow");
 }

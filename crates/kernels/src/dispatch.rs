@@ -6,7 +6,7 @@
 use std::fmt;
 use std::sync::OnceLock;
 
-use crate::bytes::Bytes;
+use crate::bytes::DotI8;
 use crate::codes::Codes;
 use crate::distance::Distances;
 use crate::hadamard::Hadamard;
@@ -55,7 +55,7 @@ pub struct Leaf {
     pub(crate) distances: Distances,
     pub(crate) hadamard: Hadamard,
     pub(crate) codes: Codes,
-    pub(crate) bytes: Bytes,
+    pub(crate) dot_i8: DotI8,
 }
 
 impl Leaf {

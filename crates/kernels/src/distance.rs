@@ -246,7 +246,7 @@ pub(crate) fn check_pair<T>(a: &[T], b: &[T]) {
 
 #[inline]
 #[track_caller]
-pub(crate) fn check_rows<Q, R, S>(query: &[Q], rows: &[R], out: &[S]) {
+pub(crate) fn check_rows<T>(query: &[f32], rows: &[T], out: &[f32]) {
     assert_eq!(
         Some(rows.len()),
         query.len().checked_mul(out.len()),

@@ -67,8 +67,7 @@
 //! # Bytes
 //!
 //! [`quantise_i8`] stores a vector as bytes and a scale, [`dot_i8`] multiplies such vectors exactly in 32
-//! bits. [`dot_i8_rows`] is for adjacent rows, [`dot_i8_gather`] for scattered ones: it asks for later
-//! rows while it reads earlier ones.
+//! bits.
 //!
 //! # Hadamard transform
 //!
@@ -87,15 +86,14 @@
 //! | [`portable_dot`]                       |     24 |   24 |       24 |          24 |      34 |
 //! | [`codes::bounds`](fn@codes::bounds), code |   17 | 1.2 |      1.2 |         0.7 |     3.4 |
 //! | [`above`], value, none found           |   0.25 | 0.04 |     0.04 |        0.03 |    0.06 |
-//! | [`dot_i8_rows`], row                   |     49 |  6.2 |      3.1 |         3.5 |      19 |
 //! | [`hadamard`] of 512                    |    520 |  102 |      103 |          79 |     207 |
 //! | [`codes::Table::fill`]                 |    580 |  580 |      580 |         580 |     700 |
 //! | [`quantise_i8`]                        |    160 |  160 |      160 |         160 |     160 |
 //!
 //! From memory, a scan in order is bound by its bandwidth (2 to 3 ns a code there), and what lies
-//! scattered by its latency: codes in scattered clusters of 256 took 8 ns each, 3.4 with
-//! [`codes::bounds_before`]; scattered rows of bytes 58 to 79 ns one by one, 20 with [`dot_i8_gather`].
-//! Rows of halves in order took 63 ns where those of `f32` took 111 (avx512 on Sapphire Rapids).
+//! scattered by its latency: codes in scattered clusters of 256 took 8 ns each, scattered rows of bytes 58
+//! to 79 ns. A caller that knows what it reads next can ask for it meanwhile ([`prefetch`](fn@prefetch)). Rows
+//! of halves in order took 63 ns where those of `f32` took 111 (avx512 on Sapphire Rapids).
 //!
 //! # Tests of other machines' leaves
 //!
@@ -140,7 +138,7 @@ mod hadamard;
 mod prefetch;
 pub mod scalar;
 
-pub use bytes::{dot_i8, dot_i8_gather, dot_i8_rows, quantise_i8};
+pub use bytes::{dot_i8, quantise_i8};
 pub use codes::above;
 pub use dispatch::Level;
 #[doc(hidden)]

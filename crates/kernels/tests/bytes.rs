@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use quartz_kernels::{
-    dot_i8, dot_i8_gather, leaves, portable_dot, portable_squared_euclidean, quantise_i8, scalar,
+    dot_i8, leaves, portable_dot, portable_squared_euclidean, quantise_i8, scalar,
 };
 
 /// The definition, wide enough for anything.
@@ -27,25 +27,15 @@ fn matrix() -> impl Strategy<Value = (Vec<i8>, Vec<i8>)> {
 proptest! {
     #[test]
     fn every_leaf_is_exact((query, rows) in matrix()) {
-        let count = rows.len() / query.len();
-        let expected: Vec<i64> = rows.chunks(query.len()).map(|row| product(&query, row)).collect();
-        let wide = |out: &[i32]| out.iter().copied().map(i64::from).collect::<Vec<_>>();
-        // Apart in memory, backwards, at odd addresses.
-        let apart: Vec<Vec<i8>> = rows
-            .chunks(query.len())
-            .map(|row| [&[77], row, &[77]].concat())
-            .collect();
-        let apart: Vec<&[i8]> = apart.iter().rev().map(|row| &row[1..=query.len()]).collect();
-        for leaf in leaves() {
-            let mut out = vec![i32::MIN; count];
-            leaf.dot_i8_rows(&query, &rows, &mut out);
-            prop_assert_eq!(&wide(&out), &expected, "rows, {}", leaf.level());
-            leaf.dot_i8_gather(&query, &apart, &mut out);
-            out.reverse();
-            prop_assert_eq!(&wide(&out), &expected, "gather, {}", leaf.level());
-            for (row, expected) in rows.chunks(query.len()).zip(&expected) {
-                prop_assert_eq!(i64::from(leaf.dot_i8(&query, row)), *expected, "{}", leaf.level());
-                prop_assert_eq!(i64::from(leaf.dot_i8(row, &query)), *expected, "{}", leaf.level());
+        for row in rows.chunks(query.len()) {
+            let expected = product(&query, row);
+            // Between other bytes, at an odd address.
+            let apart = [&[77], row, &[77]].concat();
+            for leaf in leaves() {
+                for row in [row, &apart[1..=query.len()]] {
+                    prop_assert_eq!(i64::from(leaf.dot_i8(&query, row)), expected, "{}", leaf.level());
+                    prop_assert_eq!(i64::from(leaf.dot_i8(row, &query)), expected, "{}", leaf.level());
+                }
             }
         }
     }
@@ -79,9 +69,6 @@ fn the_longest_products_do_not_overflow() {
             let (a, b) = (vec![a; length], vec![b; length]);
             for leaf in leaves() {
                 assert_eq!(i64::from(leaf.dot_i8(&a, &b)), product(&a, &b));
-                let mut out = [0];
-                leaf.dot_i8_rows(&a, &b, &mut out);
-                assert_eq!(i64::from(out[0]), product(&a, &b));
             }
         }
     }
@@ -91,11 +78,6 @@ fn the_longest_products_do_not_overflow() {
 fn nothing_is_zero() {
     for leaf in leaves() {
         assert_eq!(leaf.dot_i8(&[], &[]), 0);
-        let mut out = [7; 3];
-        leaf.dot_i8_rows(&[], &[], &mut out);
-        assert_eq!(out, [0; 3]);
-        leaf.dot_i8_gather(&[1], &[], &mut []);
-        leaf.dot_i8_rows(&[1], &[], &mut []);
     }
     assert_eq!(quantise_i8(&[], &mut []), 0.0);
 }
@@ -139,18 +121,6 @@ fn portable_distances_are_those_of_the_reference() {
 #[should_panic(expected = "vectors of different dimensions")]
 fn dimensions_must_match() {
     dot_i8(&[1, 2], &[1]);
-}
-
-#[test]
-#[should_panic(expected = "vectors of different dimensions")]
-fn gathered_dimensions_must_match() {
-    dot_i8_gather(&[1, 2], &[&[1, 2], &[1]], &mut [0; 2]);
-}
-
-#[test]
-#[should_panic(expected = "a product for each row")]
-fn every_row_needs_a_product() {
-    dot_i8_gather(&[1], &[&[1], &[1]], &mut [0]);
 }
 
 #[test]

@@ -4,7 +4,7 @@ mod noise;
 
 use noise::noise;
 use proptest::prelude::*;
-use quartz_kernels::codes::{self, BLOCK, Blocks, Scan, Table, block_bytes};
+use quartz_kernels::codes::{self, BLOCK, Scan, Table, block_bytes};
 use quartz_kernels::{above, leaves};
 
 /// Packs as many vectors as `values` has.
@@ -22,7 +22,7 @@ fn defined_bounds(scan: &Scan<'_>) -> Vec<f32> {
     let dimension = scan.table.dimension();
     let mut signs = vec![0.0; dimension];
     let of_code = |position: usize| {
-        codes::unpack(scan.blocks.codes, position, &mut signs);
+        codes::unpack(scan.codes, position, &mut signs);
         let sum: u32 = (signs.chunks(4).zip(scan.table.entries().chunks(16)))
             .map(|(signs, entries)| {
                 let bits = (0..4).filter(|&b| signs[b] > 0.0);
@@ -30,9 +30,9 @@ fn defined_bounds(scan: &Scan<'_>) -> Vec<f32> {
             })
             .sum();
         let product = sum as f32 * scan.table.step() + (scan.table.offset() + scan.slack);
-        (scan.base + scan.blocks.add[position]) + product * scan.blocks.scale[position]
+        (scan.base + scan.add[position]) + product * scan.scale[position]
     };
-    (0..scan.blocks.add.len()).map(of_code).collect()
+    (0..scan.add.len()).map(of_code).collect()
 }
 
 fn bits(values: &[f32]) -> Vec<u32> {
@@ -42,26 +42,16 @@ fn bits(values: &[f32]) -> Vec<u32> {
 #[track_caller]
 fn assert_every_leaf_is_the_definition(scan: &Scan<'_>) {
     let expected = defined_bounds(scan);
-    // Half of the same again, to be prefetched.
-    let Blocks { codes, add, scale } = scan.blocks;
-    let half = add.len() / BLOCK / 2;
-    let next = Blocks {
-        codes: &codes[..half * block_bytes(scan.table.dimension())],
-        add: &add[..half * BLOCK],
-        scale: &scale[..half * BLOCK],
-    };
     for leaf in leaves() {
-        for next in [Blocks::default(), next, scan.blocks] {
-            let mut bounds = vec![f32::NAN; expected.len()];
-            leaf.code_bounds(&Scan { next, ..*scan }, &mut bounds);
-            let dimension = scan.table.dimension();
-            assert_eq!(
-                bits(&bounds),
-                bits(&expected),
-                "{} at {dimension}",
-                leaf.level()
-            );
-        }
+        let mut bounds = vec![f32::NAN; expected.len()];
+        leaf.code_bounds(scan, &mut bounds);
+        let dimension = scan.table.dimension();
+        assert_eq!(
+            bits(&bounds),
+            bits(&expected),
+            "{} at {dimension}",
+            leaf.level()
+        );
     }
 }
 
@@ -177,7 +167,7 @@ proptest! {
         let table = Table::new(&noise(seed, dimension));
         let codes = packed(&noise(seed + 1, dimension * count), dimension);
         let (add, scale) = (noise(seed + 2, count), noise(seed + 3, count));
-        assert_every_leaf_is_the_definition(&Scan { table: &table, blocks: Blocks { codes: &codes, add: &add, scale: &scale }, base, slack, next: Blocks::default() });
+        assert_every_leaf_is_the_definition(&Scan { table: &table, codes: &codes, add: &add, scale: &scale, base, slack });
     }
 
     #[test]
@@ -229,14 +219,11 @@ fn no_sum_overflows() {
         for table in [&random, &largest] {
             assert_every_leaf_is_the_definition(&Scan {
                 table,
-                blocks: Blocks {
-                    codes: &codes,
-                    add: &add,
-                    scale: &scale,
-                },
+                codes: &codes,
+                add: &add,
+                scale: &scale,
                 base: 0.5,
                 slack: 0.25,
-                next: Blocks::default(),
             });
         }
         let mut bounds = [0.0; BLOCK];
@@ -276,23 +263,12 @@ fn the_crate_scans_by_its_leaf() {
     codes::bounds(&table, &codes, &add, &scale, 1.0, 0.5, &mut bounds);
     let expected = defined_bounds(&Scan {
         table: &table,
-        blocks: Blocks {
-            codes: &codes,
-            add: &add,
-            scale: &scale,
-        },
-        base: 1.0,
-        slack: 0.5,
-        next: Blocks::default(),
-    });
-    assert_eq!(bits(&bounds), bits(&expected));
-    let blocks = Blocks {
         codes: &codes,
         add: &add,
         scale: &scale,
-    };
-    bounds.fill(0.0);
-    codes::bounds_before(&table, blocks, 1.0, 0.5, blocks, &mut bounds);
+        base: 1.0,
+        slack: 0.5,
+    });
     assert_eq!(bits(&bounds), bits(&expected));
     let mut positions = vec![];
     above(&bounds, bounds[7], &mut positions);
@@ -324,17 +300,6 @@ fn every_code_needs_its_numbers() {
     let table = Table::new(&[1.0; 64]);
     let (add, scale) = ([0.0; 31], [0.0; 32]);
     codes::bounds(&table, &[0; 256], &add, &scale, 0.0, 0.0, &mut [0.0; 32]);
-}
-
-#[test]
-#[should_panic(expected = "codes are not whole blocks of 256 bytes")]
-fn the_next_blocks_must_be_whole_too() {
-    let table = Table::new(&[1.0; 64]);
-    let next = Blocks {
-        codes: &[0; 255],
-        ..Blocks::default()
-    };
-    codes::bounds_before(&table, Blocks::default(), 0.0, 0.0, next, &mut []);
 }
 
 #[test]

@@ -7,7 +7,6 @@
 
 use super::{BLOCK, Table, block_bytes};
 use crate::dispatch::{Leaf, active};
-use crate::prefetch;
 
 /// Bounds the ranks of all codes in some whole blocks.
 ///
@@ -53,47 +52,15 @@ pub fn bounds(
     slack: f32,
     bounds: &mut [f32],
 ) {
-    let blocks = Blocks { codes, add, scale };
-    bounds_before(table, blocks, base, slack, Blocks::default(), bounds);
-}
-
-/// [`bounds`] of some blocks, asking the processor meanwhile for those that are scanned `next`.
-///
-/// For clusters that lie scattered in memory: no processor foresees where the next one begins, and to
-/// wait for it takes several times as long as to scan it. `next` is not read, and nothing depends on it
-/// but time.
-///
-/// # Panics
-///
-/// As [`bounds`].
-#[inline]
-pub fn bounds_before(
-    table: &Table,
-    blocks: Blocks<'_>,
-    base: f32,
-    slack: f32,
-    next: Blocks<'_>,
-    bounds: &mut [f32],
-) {
     let scan = Scan {
         table,
-        blocks,
+        codes,
+        add,
+        scale,
         base,
         slack,
-        next,
     };
     active().code_bounds(&scan, bounds);
-}
-
-/// Whole blocks of codes, and two numbers for each code.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Blocks<'a> {
-    /// The codes.
-    pub codes: &'a [u8],
-    /// Added to the bound of a code.
-    pub add: &'a [f32],
-    /// Multiplied with the product of query and code.
-    pub scale: &'a [f32],
 }
 
 /// Appends the positions of the values above a threshold, in order. A NaN is not above anything.
@@ -116,40 +83,29 @@ pub fn above(values: &[f32], threshold: f32, positions: &mut Vec<u32>) {
     active().above(values, threshold, positions);
 }
 
-/// What is scanned; see [`bounds_before`].
+/// What [`bounds`] takes.
 #[derive(Clone, Copy, Debug)]
 pub struct Scan<'a> {
     /// The query.
     pub table: &'a Table,
-    /// What is scanned.
-    pub blocks: Blocks<'a>,
+    /// Whole blocks of codes.
+    pub codes: &'a [u8],
+    /// Added to the bound of each code.
+    pub add: &'a [f32],
+    /// Multiplied with the product of the query and each code.
+    pub scale: &'a [f32],
     /// Added to all bounds.
     pub base: f32,
     /// Added to all products.
     pub slack: f32,
-    /// What is prefetched.
-    pub next: Blocks<'a>,
 }
 
 impl Scan<'_> {
-    /// Asks for block `i` of those that are next.
-    // A call, so that it takes no registers from the scan: AVX2 has none to spare.
-    #[inline(never)]
-    pub(crate) fn prefetch(&self, i: usize) {
-        let bytes = self.table.entries().len();
-        let Blocks { codes, add, scale } = self.next;
-        if let Some(codes) = codes.get(i * bytes..(i + 1) * bytes) {
-            prefetch(codes);
-            prefetch(&add[i * BLOCK..][..BLOCK]);
-            prefetch(&scale[i * BLOCK..][..BLOCK]);
-        }
-    }
-
     /// From sums of entries to bounds, for the block whose first code is number `first`.
     #[inline(always)]
     pub(crate) fn finish(&self, first: usize, sums: &[u32; BLOCK], bounds: &mut [f32; BLOCK]) {
-        let add = &self.blocks.add[first..][..BLOCK];
-        let scale = &self.blocks.scale[first..][..BLOCK];
+        let add = &self.add[first..][..BLOCK];
+        let scale = &self.scale[first..][..BLOCK];
         let shift = self.table.offset() + self.slack;
         for i in 0..BLOCK {
             // At most 255 * 4096: a float holds it exactly.
@@ -171,21 +127,13 @@ impl Leaf {
     #[inline]
     pub fn code_bounds(&self, scan: &Scan<'_>, bounds: &mut [f32]) {
         let block = block_bytes(scan.table.dimension());
-        for blocks in [scan.blocks, scan.next] {
-            let Blocks { codes, add, scale } = blocks;
-            assert!(
-                codes.len().is_multiple_of(block),
-                "codes are not whole blocks of {block} bytes"
-            );
-            let count = codes.len() / block * BLOCK;
-            assert!(
-                add.len() == count && scale.len() == count,
-                "add, scale and bounds need {BLOCK} numbers a block"
-            );
-        }
-        assert_eq!(
-            bounds.len(),
-            scan.blocks.add.len(),
+        assert!(
+            scan.codes.len().is_multiple_of(block),
+            "codes are not whole blocks of {block} bytes"
+        );
+        let count = scan.codes.len() / block * BLOCK;
+        assert!(
+            scan.add.len() == count && scan.scale.len() == count && bounds.len() == count,
             "add, scale and bounds need {BLOCK} numbers a block"
         );
         // SAFETY: `self` came from `leaves`, which detected the features.

@@ -27,7 +27,7 @@ mod table;
 pub(crate) use bounds::Codes;
 #[doc(hidden)]
 pub use bounds::Scan;
-pub use bounds::{Blocks, above, bounds, bounds_before};
+pub use bounds::{above, bounds};
 pub use table::Table;
 
 /// Codes in a block.

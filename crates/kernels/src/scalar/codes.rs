@@ -6,13 +6,9 @@ pub(crate) const KERNELS: Codes = Codes { bounds, above };
 
 fn bounds(scan: &Scan<'_>, bounds: &mut [f32]) {
     let (tables, _) = scan.table.entries().as_chunks::<16>();
-    let blocks = scan
-        .blocks
-        .codes
-        .chunks_exact(block_bytes(scan.table.dimension()));
+    let blocks = scan.codes.chunks_exact(block_bytes(scan.table.dimension()));
     let (bounds, _) = bounds.as_chunks_mut::<BLOCK>();
     for (i, (block, bounds)) in blocks.zip(bounds).enumerate() {
-        scan.prefetch(i);
         let mut sums = [0; BLOCK];
         for (lane, table) in block.as_chunks::<LANE>().0.iter().zip(tables) {
             for (i, patterns) in lane.iter().enumerate() {

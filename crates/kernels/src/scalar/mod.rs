@@ -19,5 +19,5 @@ pub(crate) static LEAF: Leaf = Leaf {
     distances: distance::KERNELS,
     hadamard,
     codes: codes::KERNELS,
-    bytes: bytes::KERNELS,
+    dot_i8: bytes::dot,
 };

@@ -49,14 +49,10 @@ fn surplus(_: &[i8]) -> i32 {
 
 #[target_feature(enable = "avx2,fma")]
 #[inline]
-pub(super) fn fold<const N: usize>(sums: [Vector; N]) -> [i32; N] {
-    let mut folded = [0; N];
-    for n in 0..N {
-        let high = _mm256_extracti128_si256::<1>(sums[n]);
-        let sum = _mm_add_epi32(_mm256_castsi256_si128(sums[n]), high);
-        let sum = _mm_add_epi32(sum, _mm_shuffle_epi32::<0b01_00_11_10>(sum));
-        let sum = _mm_add_epi32(sum, _mm_shuffle_epi32::<0b10_11_00_01>(sum));
-        folded[n] = _mm_cvtsi128_si32(sum);
-    }
-    folded
+pub(super) fn fold(sum: Vector) -> i32 {
+    let high = _mm256_extracti128_si256::<1>(sum);
+    let sum = _mm_add_epi32(_mm256_castsi256_si128(sum), high);
+    let sum = _mm_add_epi32(sum, _mm_shuffle_epi32::<0b01_00_11_10>(sum));
+    let sum = _mm_add_epi32(sum, _mm_shuffle_epi32::<0b10_11_00_01>(sum));
+    _mm_cvtsi128_si32(sum)
 }

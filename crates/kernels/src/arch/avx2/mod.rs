@@ -17,12 +17,12 @@ pub(crate) static LEAF: Leaf = Leaf {
     distances: distance::KERNELS,
     hadamard: hadamard::hadamard,
     codes: codes::KERNELS,
-    bytes: bytes::KERNELS,
+    dot_i8: bytes::dot,
 };
 
 /// Needs AVX2, FMA, F16C and AVX-VNNI.
 pub(crate) static VNNI: Leaf = Leaf {
     level: Level::AvxVnni,
-    bytes: vnni::KERNELS,
+    dot_i8: vnni::dot,
     ..LEAF
 };

@@ -48,6 +48,5 @@ fn surplus(query: &[i8]) -> i32 {
     if !rest.is_empty() {
         sum = _mm256_dpbusd_avx_epi32(sum, ones, load_part(rest));
     }
-    let [sum] = fold([sum]);
-    128 * sum
+    128 * fold(sum)
 }

@@ -54,15 +54,11 @@ fn surplus(query: &[i8]) -> i32 {
     if !rest.is_empty() {
         sum = _mm512_dpbusd_epi32(sum, ones, load_part(rest));
     }
-    128 * _mm512_reduce_add_epi32(sum)
+    128 * fold(sum)
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 #[inline]
-fn fold<const N: usize>(sums: [Vector; N]) -> [i32; N] {
-    let mut folded = [0; N];
-    for n in 0..N {
-        folded[n] = _mm512_reduce_add_epi32(sums[n]);
-    }
-    folded
+fn fold(sum: Vector) -> i32 {
+    _mm512_reduce_add_epi32(sum)
 }

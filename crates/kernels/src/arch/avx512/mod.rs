@@ -17,12 +17,12 @@ pub(crate) static LEAF: Leaf = Leaf {
     distances: distance::KERNELS,
     hadamard: hadamard::hadamard,
     codes: codes::KERNELS,
-    bytes: avx2::bytes::KERNELS,
+    dot_i8: avx2::bytes::dot,
 };
 
 /// Needs AVX-512F, BW and VNNI.
 pub(crate) static VNNI: Leaf = Leaf {
     level: Level::Avx512Vnni,
-    bytes: bytes::KERNELS,
+    dot_i8: bytes::dot,
     ..LEAF
 };

@@ -42,10 +42,9 @@ macro_rules! codes {
         #[target_feature(enable = $features)]
         fn bounds(scan: &$crate::codes::Scan<'_>, bounds: &mut [f32]) {
             let entries = scan.table.entries();
-            let blocks = scan.blocks.codes.chunks_exact(entries.len());
+            let blocks = scan.codes.chunks_exact(entries.len());
             let (bounds, _) = bounds.as_chunks_mut::<BLOCK>();
             for (i, (block, bounds)) in blocks.zip(bounds).enumerate() {
-                scan.prefetch(i);
                 let mut sums = [0; BLOCK];
                 for (codes, entries) in block.chunks(CHUNK).zip(entries.chunks(CHUNK)) {
                     let part = sum_chunk(codes, entries);

@@ -49,10 +49,6 @@ fn surplus(_: &[i8]) -> i32 {
 
 #[target_feature(enable = "neon")]
 #[inline]
-fn fold<const N: usize>(sums: [Sum; N]) -> [i32; N] {
-    let mut folded = [0; N];
-    for n in 0..N {
-        folded[n] = vaddvq_s32(sums[n]);
-    }
-    folded
+fn fold(sum: Sum) -> i32 {
+    vaddvq_s32(sum)
 }

@@ -49,11 +49,7 @@ fn surplus(_: &[i8]) -> i32 {
 
 #[target_feature(enable = "simd128")]
 #[inline]
-fn fold<const N: usize>(sums: [Vector; N]) -> [i32; N] {
-    let mut folded = [0; N];
-    for n in 0..N {
-        let low = i32x4_extract_lane::<0>(sums[n]) + i32x4_extract_lane::<1>(sums[n]);
-        folded[n] = low + (i32x4_extract_lane::<2>(sums[n]) + i32x4_extract_lane::<3>(sums[n]));
-    }
-    folded
+fn fold(sum: Vector) -> i32 {
+    let low = i32x4_extract_lane::<0>(sum) + i32x4_extract_lane::<1>(sum);
+    low + (i32x4_extract_lane::<2>(sum) + i32x4_extract_lane::<3>(sum))
 }
