@@ -66,9 +66,10 @@ impl<T: Cached> Kept<T> {
         let uses = kept.untold.load(Ordering::Relaxed) + 1;
         let arrivals = cache.arrivals();
         let told_at = kept.told_at.load(Ordering::Relaxed);
-        let is_worth = uses * BYTES_PER_USE >= kept.part.bytes() as u64;
         let is_later = arrivals.saturating_sub(told_at) >= ARRIVALS_PER_TOUCH;
-        if uses >= USES_PER_TOUCH || is_worth && is_later {
+        // Counting the bytes of a posting takes time, of a page a line of memory: only where they matter.
+        let is_worth = || uses * BYTES_PER_USE >= kept.part.bytes() as u64;
+        if uses >= USES_PER_TOUCH || is_later && is_worth() {
             kept.untold.store(0, Ordering::Relaxed);
             kept.told_at.store(arrivals, Ordering::Relaxed);
             cache.touch(kept.number, uses);

@@ -77,14 +77,15 @@ impl LocalSnapshot {
     }
 
     fn read(&self, key: &[u8]) -> Result<Option<Bytes>> {
-        if key.is_empty() {
-            return Ok(None);
-        }
         let load = || self.read_tree(key);
         self.engine.rows.get(key, self.seqno, load)
     }
 
     fn read_tree(&self, key: &[u8]) -> Result<Option<Bytes>> {
+        // The tree has no word for it.
+        if key.is_empty() {
+            return Ok(None);
+        }
         let found = guarded_at(key, || self.engine.tree.get(key, self.seqno))?;
         Ok(found.map(Into::into))
     }
