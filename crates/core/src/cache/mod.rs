@@ -114,7 +114,7 @@ impl VectorCache {
     /// Whether a block of about so many bytes that is not here is to be brought in though one member of it is wanted: as
     /// long as there is room, later now and then, so that the cache follows what is read. The larger it is, the less
     /// of it is wanted before it has to leave again.
-    pub(crate) fn wants_block(&self, bytes: usize) -> bool {
+    fn wants_block(&self, bytes: usize) -> bool {
         self.shared.has_room.load(Ordering::Relaxed) || {
             let reads = self.shared.single_reads.fetch_add(1, Ordering::Relaxed);
             reads.is_multiple_of((bytes / BYTES_PER_READ).max(1) as u64)

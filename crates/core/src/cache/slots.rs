@@ -10,6 +10,7 @@ use arc_swap::ArcSwapWeak;
 use quartz_kernels::prefetch_value;
 
 use super::{Cached, VectorCache};
+use crate::store::Result;
 
 /// The cache is told of the uses of an entry when others have come in since it was told last, so many of them: while
 /// none comes in, none leaves, and nobody needs to know. Uses in quick succession count as one (as in LRU-K, O'Neil et
@@ -136,6 +137,35 @@ impl<T: Cached> Slots<T> {
         if let Some(slot) = self.slot(number) {
             prefetch_value(slot.load().as_ptr());
         }
+    }
+
+    /// A part that is in memory, or else what [`load_if_wanted`](Self::load_if_wanted) gives.
+    pub(crate) async fn get_or_load(
+        &self,
+        cache: &VectorCache,
+        number: u32,
+        bytes: usize,
+        load: impl Future<Output = Result<T>>,
+    ) -> Result<Option<Arc<Kept<T>>>> {
+        match self.get(cache, number) {
+            Some(kept) => Ok(Some(kept)),
+            None => self.load_if_wanted(cache, number, bytes, load).await,
+        }
+    }
+
+    /// Loads a block of about so many bytes that is not in memory, if the cache wants it though one member of it is asked
+    /// for. `None`: the member is to be read by itself.
+    pub(crate) async fn load_if_wanted(
+        &self,
+        cache: &VectorCache,
+        number: u32,
+        bytes: usize,
+        load: impl Future<Output = Result<T>>,
+    ) -> Result<Option<Arc<Kept<T>>>> {
+        if !cache.wants_block(bytes) {
+            return Ok(None);
+        }
+        Ok(Some(self.insert(cache, number, load.await?)))
     }
 
     /// Keeps a part as long as the cache finds room for it.

@@ -35,13 +35,14 @@ impl Index {
         ordinal: u32,
     ) -> Result<Arc<Kept<SketchBlock>>> {
         let dimension = self.rotation.padded();
-        if !cache.wants_block(SketchBlock::bytes_of(dimension)) {
-            let single = SketchBlock::load_single(snapshot, ordinal, dimension);
-            return Ok(Kept::apart(single.await?));
+        let (number, bytes) = (ordinal / BLOCK_ORDINALS, SketchBlock::bytes_of(dimension));
+        let load = SketchBlock::load(snapshot, number, dimension);
+        let loaded = self.sketches.load_if_wanted(cache, number, bytes, load);
+        if let Some(block) = loaded.await? {
+            return Ok(block);
         }
-        let number = ordinal / BLOCK_ORDINALS;
-        let block = SketchBlock::load(snapshot, number, dimension).await?;
-        Ok(self.sketches.insert(cache, number, block))
+        let single = SketchBlock::load_single(snapshot, ordinal, dimension);
+        Ok(Kept::apart(single.await?))
     }
 }
 

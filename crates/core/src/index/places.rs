@@ -1,8 +1,6 @@
-use std::sync::Arc;
-
 use super::Index;
 use crate::{
-    cache::{Cached, Kept, VectorCache},
+    cache::{Cached, VectorCache},
     keys::{self, Kind, place::Place, trailing_ordinal},
     store::{Result, Snapshot, StoreError},
     vector::{BLOCK_ORDINALS, ordinal_rows},
@@ -56,19 +54,13 @@ impl Index {
         ordinal: u32,
     ) -> Result<Option<Place>> {
         let number = ordinal / BLOCK_ORDINALS;
-        let block: Arc<Kept<PlaceBlock>> = match self.places.get(cache, number) {
-            Some(block) => block,
-            None if cache.wants_block(size_of::<PlaceBlock>()) => {
-                let block = PlaceBlock::load(snapshot, number).await?;
-                self.places.insert(cache, number, block)
-            }
-            None => {
-                let key = keys::place::key(ordinal);
-                let stored = snapshot.get(&key).await?;
-                return stored.map(|value| decode(&key, &value)).transpose();
-            }
-        };
-        Ok(block.get(ordinal % BLOCK_ORDINALS))
+        let (bytes, load) = (size_of::<PlaceBlock>(), PlaceBlock::load(snapshot, number));
+        if let Some(block) = self.places.get_or_load(cache, number, bytes, load).await? {
+            return Ok(block.get(ordinal % BLOCK_ORDINALS));
+        }
+        let key = keys::place::key(ordinal);
+        let stored = snapshot.get(&key).await?;
+        stored.map(|value| decode(&key, &value)).transpose()
     }
 }
 

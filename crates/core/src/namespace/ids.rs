@@ -55,15 +55,12 @@ impl Cached for IdBlock {
 /// The id of the record that has an ordinal, through the cache.
 pub(super) async fn cached_id(state: &State, cache: &VectorCache, ordinal: u32) -> Result<String> {
     let number = ordinal / BLOCK_ORDINALS;
-    let block = match state.id_blocks.get(cache, number) {
-        Some(block) => block,
-        None if !cache.wants_block(ID_BLOCK_BYTES) => {
-            return super::view::id_of(state, ordinal).await;
-        }
-        None => {
-            let block = IdBlock::load(&*state.snapshot, number).await?;
-            state.id_blocks.insert(cache, number, block)
-        }
+    let load = IdBlock::load(&*state.snapshot, number);
+    let block = state
+        .id_blocks
+        .get_or_load(cache, number, ID_BLOCK_BYTES, load);
+    let Some(block) = block.await? else {
+        return super::view::id_of(state, ordinal).await;
     };
     let id = block.id(ordinal % BLOCK_ORDINALS);
     let missing = || StoreError::corrupt_row(&keys::ordinal::key(ordinal), "missing");

@@ -405,17 +405,19 @@ impl View {
         let number = ordinal / BLOCK_ORDINALS;
         let snapshot = &*self.state.snapshot;
         let block = match block {
-            Some(block) => block,
-            None if !self.cache.wants_block(VectorBlock::bytes_of(target.len())) => {
-                let mut row = single(snapshot, ordinal, target.len()).await?;
-                metric.prepare(&mut row);
-                return Ok(metric.portable_rank(target, &row));
-            }
+            Some(block) => Some(block),
             None => {
-                let block = VectorBlock::load(snapshot, number, target.len(), metric).await?;
+                let bytes = VectorBlock::bytes_of(target.len());
+                let load = VectorBlock::load(snapshot, number, target.len(), metric);
                 let blocks = &self.state.vector_blocks;
-                blocks.insert(&self.cache, number, block)
+                let loaded = blocks.load_if_wanted(&self.cache, number, bytes, load);
+                loaded.await?
             }
+        };
+        let Some(block) = block else {
+            let mut row = single(snapshot, ordinal, target.len()).await?;
+            metric.prepare(&mut row);
+            return Ok(metric.portable_rank(target, &row));
         };
         let row = block
             .row(ordinal % BLOCK_ORDINALS, target.len())
