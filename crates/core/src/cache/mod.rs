@@ -44,6 +44,15 @@ struct Shared {
 pub(crate) trait Cached: Send + Sync + 'static {
     /// Bytes it takes, but for a few.
     fn bytes(&self) -> usize;
+
+    /// Uses that are worth one of a part that is read as a whole: more where a use takes one member of a block, which
+    /// could be read by itself.
+    fn uses_for_one() -> u64
+    where
+        Self: Sized,
+    {
+        1
+    }
 }
 
 #[derive(Clone)]
@@ -52,10 +61,10 @@ struct EntryBytes;
 /// What an entry takes beside its content.
 const ENTRY_BYTES: u64 = 160;
 /// While the cache is full, so many bytes of blocks are brought in for each single member that is read from the store.
-const BYTES_PER_READ: usize = 64;
+const BYTES_PER_READ: usize = 16;
 /// What may be used of the budget before an entry that is not used again leaves. The rest, where entries come in, is
 /// large enough for most to be used a second time: what comes back has a new number, and is not known again.
-const USED_AGAIN: f64 = 0.9;
+const USED_AGAIN: f64 = 0.8;
 
 impl Weighter<u64, Arc<dyn Cached>> for EntryBytes {
     fn weight(&self, _: &u64, entry: &Arc<dyn Cached>) -> u64 {

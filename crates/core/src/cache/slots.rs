@@ -16,8 +16,6 @@ use crate::store::Result;
 /// none comes in, none leaves, and nobody needs to know. Uses in quick succession count as one (as in LRU-K, O'Neil et
 /// al. 1993).
 const ARRIVALS_PER_TOUCH: u64 = 16;
-/// An entry that takes more than so many bytes has to be used more often to stay.
-const BYTES_PER_USE: u64 = 4 << 10;
 /// Of so many uses it is told in any case, for its statistics.
 const USES_PER_TOUCH: u64 = 64;
 /// Slots that are copied together when one of them changes.
@@ -68,9 +66,7 @@ impl<T: Cached> Kept<T> {
         let arrivals = cache.arrivals();
         let told_at = kept.told_at.load(Ordering::Relaxed);
         let is_later = arrivals.saturating_sub(told_at) >= ARRIVALS_PER_TOUCH;
-        // Counting the bytes of a posting takes time, of a page a line of memory: only where they matter.
-        let is_worth = || uses * BYTES_PER_USE >= kept.part.bytes() as u64;
-        if uses >= USES_PER_TOUCH || is_later && is_worth() {
+        if uses >= USES_PER_TOUCH || is_later && uses >= T::uses_for_one() {
             kept.untold.store(0, Ordering::Relaxed);
             kept.told_at.store(arrivals, Ordering::Relaxed);
             cache.touch(kept.number, uses);

@@ -177,6 +177,10 @@ impl Cached for SketchBlock {
     fn bytes(&self) -> usize {
         self.codes.capacity() + self.lengths.capacity() * size_of::<Lengths>()
     }
+
+    fn uses_for_one() -> u64 {
+        8
+    }
 }
 
 impl SketchRow<'_> {

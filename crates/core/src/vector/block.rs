@@ -134,6 +134,10 @@ impl Cached for VectorBlock {
             } => components.capacity() * 2 + divisors.capacity() * 8,
         }
     }
+
+    fn uses_for_one() -> u64 {
+        24
+    }
 }
 
 /// Rows of halves and the largest rounding length among them.

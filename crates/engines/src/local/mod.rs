@@ -59,7 +59,8 @@ use self::{
 /// How a [`LocalStore`] uses the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// Memory for what was read: half of it for blocks of tables, half for single rows.
+    /// Memory for what was read: a quarter of it for blocks of tables, which scans read and which say where a row is,
+    /// the rest for single rows. A block of 4 KiB that was read for one row is seldom read for another.
     pub cache_bytes: u64,
     /// Commits get [`StoreError::Full`] while the disk has less free than this. It must leave room
     /// for the journal, the memtables and a merge of tables.
@@ -147,7 +148,7 @@ impl LocalStore {
         let engine = Arc::new(Engine {
             tree,
             views: Views::new(seqno.get()),
-            rows: Rows::new(options.cache_bytes / 2),
+            rows: Rows::new(options.cache_bytes / 4 * 3),
             seqno,
             apply: Mutex::default(),
             witness,

@@ -48,7 +48,7 @@ pub(super) fn open(
     let tree = guarded(&place(folder), || {
         Config::new(folder, seqno.clone(), unread)
             .use_cache(Arc::new(Cache::with_capacity_bytes(
-                options.cache_bytes / 2,
+                options.cache_bytes / 4,
             )))
             .data_block_size_policy(BlockSizePolicy::all(BLOCK_BYTES))
             .data_block_compression_policy(CompressionPolicy::disabled())
