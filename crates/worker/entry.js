@@ -77,14 +77,14 @@ function scheme(url) {
   return url.startsWith("https:") ? "x-forwarded-proto\nhttps\n" : "";
 }
 
-// The head of a request. The platform writes its own Accept-Encoding over that of the client, and compresses
-// what is not; only what the client itself asked for counts.
-function head(request) {
+// The headers of a request or an answer. The platform writes its own Accept-Encoding over that of the client, and
+// compresses what is not; only what the client itself asked for counts.
+function lines(message) {
   let text = "";
-  for (const [name, value] of request.headers) {
+  for (const [name, value] of message.headers) {
     if (name !== "accept-encoding" && name !== "x-forwarded-proto") text += `${name}\n${value}\n`;
   }
-  const accepted = request.cf?.clientAcceptEncoding;
+  const accepted = message.cf?.clientAcceptEncoding;
   return accepted ? `${text}accept-encoding\n${accepted}\n` : text;
 }
 
@@ -101,15 +101,12 @@ function credentials(request) {
   return text;
 }
 
-// The platform takes an object in half the time that pairs cost it. Cookies alone cannot be joined to one line.
+// The platform takes an object in half the time that pairs cost it. Only a cookie may be there several times.
 function fields(text) {
-  const headers = {};
   const parts = text.split("\n");
-  for (let at = 0; at + 1 < parts.length; at += 2) {
-    const name = parts[at];
-    if (name === "set-cookie" && Object.hasOwn(headers, name)) return pairs(parts);
-    headers[name] = Object.hasOwn(headers, name) ? `${headers[name]}, ${parts[at + 1]}` : parts[at + 1];
-  }
+  if (text.includes("set-cookie\n")) return pairs(parts);
+  const headers = {};
+  for (let at = 0; at + 1 < parts.length; at += 2) headers[parts[at]] = parts[at + 1];
   return headers;
 }
 
@@ -160,8 +157,8 @@ function exchange(request, answering) {
 
 function exchanged(request, answering, body) {
   const { method, url } = request;
-  const lines = scheme(url) + head(request);
-  return guarded(() => answering.get().fetch(method, target(url), lines, body));
+  const head = `${method}\n${target(url)}\n${scheme(url)}${lines(request)}`;
+  return guarded(() => answering.get().fetch(head, body));
 }
 
 // Called by the module, which makes its answers by it; see crates/worker/src/exchange.rs.
@@ -310,58 +307,69 @@ async function placement(env, space, now) {
   return placements.set(space, asked ?? null, now);
 }
 
-// Sends a request to where the records of its namespace are.
-async function forward(env, request, path, space, now, isAgain = false) {
+// Sends a request to where the records of its namespace are thought to be; gives a promise, which most requests wait
+// for only once.
+function forward(env, request, path, space, now) {
   const isWhole = path.indexOf("/", NAMESPACES.length) < 0;
   if (isWhole && (request.method === "PUT" || request.method === "DELETE")) {
-    placements.forget(space);
-    const response = await home(env, space).fetch(request);
-    return response.status === 200 ? described(env, request, space, response, now) : response;
+    return configured(env, request, space, now);
   }
-  let placed = placements.get(space, now);
-  if (placed === undefined) placed = await placement(env, space, now);
-  let response;
-  if (placed === null) {
-    response = await home(env, space).fetch(request);
-  } else {
-    const [count, , createdAt] = placed;
-    const only = front.get().partition(path, count);
-    response =
-      only >= 0
-        ? await partition(env, space, createdAt, only).fetch(request)
-        : await gather(env, request, space, placed);
+  const placed = placements.get(space, now);
+  if (placed === undefined) {
+    const asked = placement(env, space, now);
+    return asked.then((placed) => sent(env, request, path, space, placed));
   }
-  if (response?.status !== MISDIRECTED && response !== undefined) return response;
-  // They were somewhere else. What has no body can be sent again.
+  return sent(env, request, path, space, placed);
+}
+
+function sent(env, request, path, space, placed) {
+  if (placed === null) return home(env, space).fetch(request);
+  const [count, , createdAt] = placed;
+  const only = front.get().partition(path, count);
+  if (only < 0) return gather(env, request, space, placed);
+  return partition(env, space, createdAt, only).fetch(request);
+}
+
+// Whether they were somewhere else.
+function isMisdirected(response) {
+  return response === undefined || response.status === MISDIRECTED;
+}
+
+// What has no body can be sent again.
+async function again(env, request, path, space, now) {
   placements.forget(space);
-  if (isAgain || request.body !== null) return problem(request, "storage_unavailable");
-  return forward(env, request, path, space, now, true);
+  if (request.body !== null) return problem(request, "storage_unavailable");
+  const response = await forward(env, request, path, space, now);
+  return isMisdirected(response) ? problem(request, "storage_unavailable") : response;
+}
+
+// Creates or deletes a namespace. One that was there already describes itself with what its partitions hold.
+async function configured(env, request, space, now) {
+  placements.forget(space);
+  const response = await home(env, space).fetch(request);
+  if (response.status !== 200) return response;
+  const placed = await placement(env, space, now);
+  if (placed === null) return response;
+  const { headers } = request;
+  const ask = new Request(request.url, { headers });
+  return (await gather(env, ask, space, placed)) ?? response;
 }
 
 // Asks partitions and joins their answers. `undefined`: one of them is no longer there.
 async function gather(env, request, space, [count, metric, createdAt]) {
   let isMoved = false;
   const name = space.split("/")[1];
-  const send = async (number, method, path, lines, body) => {
-    const init = { method, headers: fields(lines), body };
+  const send = async (number, method, path, headers, body) => {
+    const init = { method, headers: fields(headers), body };
     const object = partition(env, space, createdAt, number);
     const answer = await object.fetch(`https://partition${path}`, init);
     isMoved ||= answer.status === MISDIRECTED;
     const rest = await incoming(answer);
-    return [answer.status, head(answer), rest];
+    return [answer.status, lines(answer), rest];
   };
   const fetch = (...call) => front.get().gather(name, count, metric, send, ...call);
   const response = await exchange(request, { get: () => ({ fetch }) });
   return isMoved ? undefined : response;
-}
-
-// A namespace that was there already describes itself with what its partitions hold.
-async function described(env, request, space, response, now) {
-  const placed = await placement(env, space, now);
-  if (placed === null) return response;
-  const { headers } = request;
-  const ask = new Request(request.url, { headers });
-  return (await gather(env, ask, space, placed)) ?? response;
 }
 
 // Counts a request where it can be asked for later; without the binding, nowhere.
@@ -374,10 +382,10 @@ function count(env, request, [kind, account], response, started) {
 }
 
 function answer(env, request, path, [kind, id, name], now) {
+  if (kind === "namespace") return forward(env, request, path, `${id}/${name}`, now);
   if (kind === "registry") return registry(env).fetch(request);
   if (kind === "account") return account(env, id).fetch(request);
-  if (kind !== "namespace") return exchange(request, front);
-  return forward(env, request, path, `${id}/${name}`, now);
+  return exchange(request, front);
 }
 
 export default {
@@ -391,6 +399,10 @@ export default {
       to = route(request, path, started);
       if (to instanceof Promise) to = await to;
       response = await answer(env, request, path, to, started);
+      if (isMisdirected(response)) {
+        const [, id, name] = to;
+        response = await again(env, request, path, `${id}/${name}`, started);
+      }
     } catch (error) {
       response = failed(request, error);
     }

@@ -1,7 +1,8 @@
 //! Requests and answers between JavaScript and the router.
 //!
-//! A crossing costs more than a copy, so a head crosses as one string: names and values in turn, a line
-//! each. Bodies up to 1 MiB cross whole; longer ones, and those of unknown length, piece by piece.
+//! A crossing costs more than a copy, so a head crosses as one string: the method and the target of a request, names
+//! and values of headers in turn, a line each. Bodies up to 1 MiB cross whole; longer ones, and those of unknown
+//! length, piece by piece.
 
 use std::convert::Infallible;
 
@@ -58,24 +59,26 @@ impl Pieces {
 }
 
 /// Answers a request with a `Response` of JavaScript.
-pub(crate) async fn answer<S>(
-    service: S,
-    method: &str,
-    target: &str,
-    headers: &str,
-    body: JsValue,
-) -> Result<JsValue, JsValue>
+pub(crate) async fn answer<S>(service: S, head: &str, body: JsValue) -> Result<JsValue, JsValue>
 where
     S: Service<Request, Response = Response, Error = Infallible>,
 {
-    let request = request(method, target, headers, body).map_err(|error| JsError::new(&error))?;
+    let request = request(head, body).map_err(|error| JsError::new(&error))?;
     match service.oneshot(request).await {
         Ok(response) => reply(response).await,
         Err(never) => match never {},
     }
 }
 
-fn request(method: &str, target: &str, headers: &str, body: JsValue) -> Result<Request, String> {
+/// Method, target and headers of a head.
+pub(crate) fn parts(head: &str) -> (&str, &str, &str) {
+    let (method, rest) = head.split_once('\n').unwrap_or((head, ""));
+    let (target, headers) = rest.split_once('\n').unwrap_or((rest, ""));
+    (method, target, headers)
+}
+
+fn request(head: &str, body: JsValue) -> Result<Request, String> {
+    let (method, target, headers) = parts(head);
     let method = Method::from_bytes(method.as_bytes()).map_err(|error| error.to_string())?;
     let uri: Uri = target
         .parse()
@@ -112,11 +115,20 @@ pub(crate) fn read_lines(text: &str, headers: &mut HeaderMap) -> Result<(), Stri
     Ok(())
 }
 
+/// Each name once, as JavaScript takes them; cookies alone cannot be joined to one line.
 fn to_lines(headers: &HeaderMap) -> String {
     let mut lines = String::with_capacity(256);
+    let mut last = None;
+    // Values of a name follow each other.
     for (name, value) in headers {
-        lines.push_str(name.as_str());
-        lines.push('\n');
+        if last == Some(name) && name != http::header::SET_COOKIE {
+            lines.pop();
+            lines.push_str(", ");
+        } else {
+            lines.push_str(name.as_str());
+            lines.push('\n');
+        }
+        last = Some(name);
         match value.to_str() {
             Ok(text) => lines.push_str(text),
             Err(_) => lines.extend(value.as_bytes().iter().map(|&byte| char::from(byte))),

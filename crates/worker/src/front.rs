@@ -132,19 +132,13 @@ impl Front {
 
     /// Answers a request about several partitions of a namespace. `send` brings a request to one of them;
     /// see [`exchange::send`].
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "what JavaScript knows of a request"
-    )]
     pub fn gather(
         &self,
         name: String,
         partitions: u16,
         metric: &str,
         send: Function,
-        method: String,
-        target: String,
-        headers: String,
+        head: String,
         body: JsValue,
     ) -> Result<JsValue, JsValue> {
         let space = Partitioned {
@@ -162,22 +156,16 @@ impl Front {
             .map(|app| host::gather(app, &self.settings.cors_origins));
         turn::answer(async move {
             let gather = Extension(space).layer(gather?);
-            exchange::answer(gather, &method, &target, &headers, body).await
+            exchange::answer(gather, &head, body).await
         })
     }
 
     /// Answers a request that goes to no object.
-    pub fn fetch(
-        &self,
-        method: String,
-        target: String,
-        headers: String,
-        body: JsValue,
-    ) -> Result<JsValue, JsValue> {
+    pub fn fetch(&self, head: String, body: JsValue) -> Result<JsValue, JsValue> {
         let api = self
             .app()
             .map(|app| host::api(app, &self.settings.cors_origins));
-        turn::answer(async move { exchange::answer(api?, &method, &target, &headers, body).await })
+        turn::answer(async move { exchange::answer(api?, &head, body).await })
     }
 }
 

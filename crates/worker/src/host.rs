@@ -51,12 +51,12 @@ pub(crate) fn gather(app: App, cors_origins: &[HeaderValue]) -> AddExtension<Rou
     Extension(app).layer(GATHER.with(|routes| routes.get_or_init(make).clone()))
 }
 
-/// The runtime's clock. It stands still while a turn of the event loop runs.
+/// The runtime's clock.
 pub(crate) struct JsClock;
 
 impl Clock for JsClock {
     fn now_millis(&self) -> u64 {
-        js_sys::Date::now() as u64
+        turn::now_millis()
     }
 }
 

@@ -163,16 +163,11 @@ impl QuartzObject {
     }
 
     /// Answers a request; see [`exchange`].
-    pub fn fetch(
-        &self,
-        method: String,
-        target: String,
-        headers: String,
-        body: JsValue,
-    ) -> Result<JsValue, JsValue> {
+    pub fn fetch(&self, head: String, body: JsValue) -> Result<JsValue, JsValue> {
         let inner = Rc::clone(&self.0);
         turn::answer(async move {
-            if inner.is_misdirected(&method, &target).await? {
+            let (method, target, _) = exchange::parts(&head);
+            if inner.is_misdirected(method, target).await? {
                 return exchange::bare(MISDIRECTED);
             }
             if inner.role.peer().is_none() && exchange::comes_in_pieces(&body) {
@@ -188,13 +183,13 @@ impl QuartzObject {
                             inner.set_alarm(JsClock.now_millis() + RETRY_MILLIS)?;
                         }
                     }
-                    _ if is_whole(&target) => inner.tell_usage().await?,
+                    _ if is_whole(target) => inner.tell_usage().await?,
                     _ => {}
                 }
             }
             let api = host::api(inner.app.clone(), &inner.cors_origins);
-            let answer = exchange::answer(api, &method, &target, &headers, body).await?;
-            if !matches!(&method[..], "GET" | "HEAD") {
+            let answer = exchange::answer(api, &head, body).await?;
+            if !matches!(method, "GET" | "HEAD") {
                 if let Role::Registry { sweep_at } = &inner.role
                     && target.starts_with("/v1/auth/")
                 {

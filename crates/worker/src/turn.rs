@@ -46,6 +46,8 @@ struct Tasks {
     turn: Closure<dyn FnMut()>,
     /// Of the turn that is or was taken.
     number: Cell<u64>,
+    /// The time in this turn, once it was asked for.
+    now: Cell<Option<u64>>,
 }
 
 /// Hears that a future can go on.
@@ -90,6 +92,7 @@ impl Tasks {
             bell,
             turn: Closure::new(|| TASKS.with(Self::take_turn)),
             number: Cell::default(),
+            now: Cell::default(),
         }
     }
 
@@ -100,6 +103,7 @@ impl Tasks {
             return;
         };
         self.number.set(self.number.get() + 1);
+        self.now.set(None);
         let mut context = Context::from_waker(&self.waker);
         loop {
             self.bell.0.store(BUSY, Ordering::Relaxed);
@@ -116,6 +120,17 @@ impl Tasks {
 /// The number of the present turn; no other has it.
 pub(crate) fn number() -> u64 {
     TASKS.with(|tasks| tasks.number.get())
+}
+
+/// Milliseconds since 1970. The clock of the platform stands still while a turn is taken, and to ask it is a crossing.
+pub(crate) fn now_millis() -> u64 {
+    TASKS.with(|tasks| {
+        let is_in_turn = matches!(tasks.bell.0.load(Ordering::Relaxed), BUSY | BUSY_RUNG);
+        let known = tasks.now.get().filter(|_| is_in_turn);
+        let now = known.unwrap_or_else(|| js_sys::Date::now() as u64);
+        tasks.now.set(Some(now));
+        now
+    })
 }
 
 /// Waits until the event loop has come round: what has arrived by then is taken first.
