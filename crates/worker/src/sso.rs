@@ -7,7 +7,7 @@ use js_sys::{Error, Promise};
 use quartz_core::store::BoxFuture;
 use quartz_service::{
     Handshake, Identity, IdentityFault, IdentityProvider, SingleSignOn,
-    person::{SsoAttempts, SsoSettings},
+    person::{Secret, SsoAttempts, SsoSettings},
 };
 use send_wrapper::SendWrapper;
 use serde::Deserialize;
@@ -71,10 +71,7 @@ pub(crate) fn single_sign_on(
     let provider = Provider::new(
         &settings.issuer,
         &settings.client_id,
-        settings
-            .client_secret
-            .as_ref()
-            .map(|secret| secret.expose()),
+        settings.client_secret.as_ref().map(Secret::expose),
         &format!("{public_url}/v1/auth/sso/callback"),
         &scopes.join(" "),
         &settings.groups_claim,

@@ -74,9 +74,8 @@ impl SqlStore {
 
 impl Store for SqlStore {
     fn commit(&self, batch: Batch, durability: Durability) -> BoxFuture<'_, Result<()>> {
-        let is_empty = batch.is_empty();
-        let done = self.inner.commit(batch);
-        if done.is_err() || is_empty || !self.waits || durability == Durability::Memory {
+        let done = self.inner.commit(&batch);
+        if done.is_err() || batch.is_empty() || !self.waits || durability == Durability::Memory {
             return Box::pin(ready(done));
         }
         let follows = self.inner.ended.get() == turn::number();
@@ -112,11 +111,11 @@ impl Inner {
         Ok(())
     }
 
-    fn commit(&self, batch: Batch) -> Result<()> {
+    fn commit(&self, batch: &Batch) -> Result<()> {
         if batch.is_empty() {
             return Ok(());
         }
-        let replaced = self.replaced_by(&batch)?;
+        let replaced = self.replaced_by(batch)?;
         self.table.write(batch.operations())?;
         self.undo.borrow_mut().commit(replaced);
         Ok(())

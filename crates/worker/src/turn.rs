@@ -163,7 +163,7 @@ pub(crate) fn answer(
         match (answered.take(), result) {
             // It fails only if the promise was not made by the platform.
             (Outcome::Promised(resolve, _), Ok(value)) => {
-                drop(resolve.call1(&JsValue::NULL, &value))
+                drop(resolve.call1(&JsValue::NULL, &value));
             }
             (Outcome::Promised(_, reject), Err(why)) => drop(reject.call1(&JsValue::NULL, &why)),
             (_, result) => answered.set(Outcome::Done(result)),
@@ -175,14 +175,10 @@ pub(crate) fn answer(
     });
     match outcome.take() {
         Outcome::Done(result) => result,
-        _ => {
-            Ok(
-                Promise::new(&mut |resolve, reject| {
-                    outcome.set(Outcome::Promised(resolve, reject))
-                })
-                .into(),
-            )
-        }
+        _ => Ok(Promise::new(&mut |resolve, reject| {
+            outcome.set(Outcome::Promised(resolve, reject));
+        })
+        .into()),
     }
 }
 
