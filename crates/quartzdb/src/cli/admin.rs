@@ -155,10 +155,8 @@ async fn create(args: CreateArgs) -> anyhow::Result<()> {
     if args.connect.json {
         return output::json(&created);
     }
-    output::line(format_args!(
-        "account    {}\nowner key  {}\n           shown this once",
-        created.account.id, created.key.key
-    ))?;
+    let (id, key) = (&created.account.id, &created.key.key);
+    output::secret([("account", id), ("owner key", key)], None)?;
     if let Some(invitation) = created.invitation {
         let email = &invitation.invitation.email;
         output::line(match &invitation.token {

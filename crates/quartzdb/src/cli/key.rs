@@ -230,48 +230,36 @@ fn check(input: impl Read, json: bool) -> anyhow::Result<()> {
 }
 
 fn show(key: &ApiKey, json: bool) -> anyhow::Result<()> {
-    if json {
-        return output::json(key);
-    }
-    let mut table = output::table(["key", &key.id.to_string()]);
     let from = match key.addresses.is_empty() {
         true => "anywhere".to_owned(),
         false => key.addresses.join(", "),
     };
     let rate = key.requests_per_second;
-    table.add_rows([
-        ["name".into(), key.name.clone()],
-        ["text".into(), format!("…{}", key.hint)],
-        ["role".into(), key.role.clone()],
-        ["namespaces".into(), namespaces(key)],
-        ["from".into(), from],
-        [
-            "requests a second".into(),
+    let rows = [
+        ("name", key.name.clone()),
+        ("text", format!("…{}", key.hint)),
+        ("role", key.role.clone()),
+        ("namespaces", namespaces(key)),
+        ("from", from),
+        (
+            "requests a second",
             rate.map_or_else(|| "as the account".to_owned(), |rate| rate.to_string()),
-        ],
-        ["created".into(), format::moment(Some(key.created_at))],
-        ["created by".into(), key.created_by.clone()],
-        ["ends".into(), format::moment(key.expires_at)],
-        ["last used".into(), format::moment(key.last_used_at)],
-    ] as [[String; 2]; 10]);
-    output::line(table)
+        ),
+        ("created", format::moment(Some(key.created_at))),
+        ("created by", key.created_by.clone()),
+        ("ends", format::moment(key.expires_at)),
+        ("last used", format::moment(key.last_used_at)),
+    ];
+    output::properties(json, key, ["key", &key.id.to_string()], rows)
 }
 
 fn issued(issued: &IssuedKey, json: bool) -> anyhow::Result<()> {
     if json {
         return output::json(issued);
     }
-    output::line(format_args!(
-        "key   {}\ntext  {}\n      shown this once",
-        issued.api_key.id, issued.key
-    ))?;
-    if let Some(until) = issued.former_until {
-        let until = format::moment(Some(until));
-        output::line(format_args!(
-            "      the one before opens too and ends {until}"
-        ))?;
-    }
-    Ok(())
+    let id = issued.api_key.id.to_string();
+    let former = issued.former_until.map(|until| ("opens", until));
+    output::secret([("key", &id), ("text", &issued.key)], former)
 }
 
 fn namespaces(key: &ApiKey) -> String {

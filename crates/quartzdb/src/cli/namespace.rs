@@ -181,32 +181,25 @@ pub(super) fn confirm(what: &str) -> anyhow::Result<()> {
 }
 
 fn show(info: &NamespaceInfo, json: bool) -> anyhow::Result<()> {
-    if json {
-        return output::json(info);
-    }
     let config = &info.config;
     let dimension = config.dimension.map(|n| n.to_string());
     let fields = match &config.indexed_fields {
         IndexedFields::All => "all".to_owned(),
         IndexedFields::Only(names) => names.join(", "),
     };
-    let mut table = output::table([&info.name, ""]);
-    table.add_rows([
-        ["records".into(), format::count(info.records)],
-        ["vectors".into(), format::count(info.vectors)],
-        ["values".into(), format::count(info.values)],
-        ["size".into(), format::bytes(info.bytes)],
-        ["version".into(), info.version.to_string()],
-        [
-            "dimension".into(),
+    let rows = [
+        ("records", format::count(info.records)),
+        ("vectors", format::count(info.vectors)),
+        ("values", format::count(info.values)),
+        ("size", format::bytes(info.bytes)),
+        ("version", info.version.to_string()),
+        (
+            "dimension",
             dimension.unwrap_or_else(|| "of the first vector".into()),
-        ],
-        [
-            "metric".into(),
-            format!("{:?}", config.metric).to_lowercase(),
-        ],
-        ["indexed fields".into(), fields],
-        ["created".into(), format::moment(Some(info.created_at))],
-    ] as [[String; 2]; 9]);
-    output::line(table)
+        ),
+        ("metric", format!("{:?}", config.metric).to_lowercase()),
+        ("indexed fields", fields),
+        ("created", format::moment(Some(info.created_at))),
+    ];
+    output::properties(json, info, [&info.name, ""], rows)
 }

@@ -223,35 +223,23 @@ async fn deliveries(args: DeliveriesArgs) -> anyhow::Result<()> {
 }
 
 fn show(webhook: &Webhook, json: bool) -> anyhow::Result<()> {
-    if json {
-        return output::json(webhook);
-    }
-    let mut table = output::table(["webhook", &webhook.id.to_string()]);
-    table.add_rows([
-        ["url".into(), webhook.url.clone()],
-        ["events".into(), events(webhook)],
-        ["description".into(), webhook.description.clone()],
-        ["created".into(), format::moment(Some(webhook.created_at))],
-        ["created by".into(), webhook.created_by.clone()],
-    ] as [[String; 2]; 5]);
-    output::line(table)
+    let rows = [
+        ("url", webhook.url.clone()),
+        ("events", events(webhook)),
+        ("description", webhook.description.clone()),
+        ("created", format::moment(Some(webhook.created_at))),
+        ("created by", webhook.created_by.clone()),
+    ];
+    output::properties(json, webhook, ["webhook", &webhook.id.to_string()], rows)
 }
 
 fn secret(issued: &WebhookSecret, json: bool) -> anyhow::Result<()> {
     if json {
         return output::json(issued);
     }
-    output::line(format_args!(
-        "webhook  {}\nsecret   {}\n         shown this once",
-        issued.webhook.id, issued.secret
-    ))?;
-    if let Some(until) = issued.former_until {
-        let until = format::moment(Some(until));
-        output::line(format_args!(
-            "         the one before signs too and ends {until}"
-        ))?;
-    }
-    Ok(())
+    let id = issued.webhook.id.to_string();
+    let former = issued.former_until.map(|until| ("signs", until));
+    output::secret([("webhook", &id), ("secret", &issued.secret)], former)
 }
 
 fn on_its_way(delivery: &Delivery, json: bool) -> anyhow::Result<()> {
