@@ -13,7 +13,8 @@ use quartz_core::{
     Clock, VectorCache,
     directory::{Directory, Spawn},
     namespace::{
-        Action, Change, Contents, Effort, Expiry, Namespace, Operation, Precondition, Query, Target,
+        Action, Change, Contents, Effort, Expiry, ListPage, Metered, Namespace, Operation,
+        Precondition, Query, Target,
     },
     record::{Parts, Value},
     store::{MemoryStore, ScanLimit, Store},
@@ -89,6 +90,31 @@ fn what_expires_in_namespaces_that_nobody_opens_is_swept() {
     assert!(rows(&store) < before);
     let kept = block_on(second.open("space-000")).unwrap().unwrap();
     assert_eq!(block_on(kept.view().describe()).unwrap().records, 1);
+}
+
+#[test]
+fn what_closed_namespaces_have_counted_comes_in_pages() {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+    let clock = Arc::new(Hand::default());
+    let first = directory(&store, &clock);
+    for name in ["a", "b", "c", "~owner/d"] {
+        let namespace = block_on(first.open_or_create(name)).unwrap();
+        block_on(namespace.write(put("stays", Expiry::Keep))).unwrap();
+    }
+    drop(first);
+
+    let second = directory(&store, &clock);
+    block_on(second.open("b")).unwrap().unwrap();
+    let page = |after| block_on(second.metered_at_rest(after, 3)).unwrap();
+    let names = |page: &ListPage<(String, Metered)>| -> Vec<_> {
+        page.items.iter().map(|(name, _)| name.clone()).collect()
+    };
+    let start = page(None);
+    assert_eq!(names(&start), ["a", "c"], "what is open counts for itself");
+    assert!(start.items[0].1.bytes > 0);
+    let rest = page(start.next.as_deref());
+    assert_eq!((names(&rest), rest.next), (vec!["~owner/d".into()], None));
+    assert_eq!(second.totals().namespaces, 1, "nothing is opened for it");
 }
 
 /// Enough components for several parts.

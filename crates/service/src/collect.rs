@@ -1,10 +1,10 @@
 //! From namespaces to their accounts: what was used, taken over as often as one likes.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, mem};
 
 use quartz_core::{
     directory::Directory,
-    namespace::{ListRange, Metered, Namespace},
+    namespace::{Metered, Namespace},
 };
 
 use crate::{
@@ -121,34 +121,26 @@ impl Accounts {
     /// # Errors
     /// When the store fails.
     pub async fn collect_all(&self, directory: &Directory) -> Result<()> {
-        for prefix in ["", quartz_core::keys::catalog::OWNED] {
-            let mut range = ListRange {
-                prefix: prefix.to_owned(),
-                after: None,
-                limit: WALK_NAMESPACES,
-            };
-            loop {
-                let page = directory.list(&range).await.map_err(from_core)?;
-                let mut by_owner = BTreeMap::<_, Vec<_>>::new();
-                for entry in &page.items {
-                    let metered = directory.metered_at_rest(&entry.name).await;
-                    if let (Some(id), own) = owner(&entry.name)
-                        && let Some(metered) = metered.map_err(from_core)?
-                    {
-                        by_owner.entry(id).or_default().push((own, metered));
-                    }
-                }
-                for (id, told) in by_owner {
-                    self.at_rest(id, async |account| account.roll_up(&told).await)
-                        .await?;
-                }
-                range.after = page.next;
-                if range.after.is_none() {
-                    break;
+        let mut after = None;
+        loop {
+            let page = directory.metered_at_rest(after.as_deref(), WALK_NAMESPACES);
+            let mut page = page.await.map_err(from_core)?;
+            let mut by_owner = BTreeMap::<_, Vec<_>>::new();
+            for (name, metered) in &mut page.items {
+                if let (Some(id), own) = owner(name) {
+                    let told = (own, mem::take(metered));
+                    by_owner.entry(id).or_default().push(told);
                 }
             }
+            for (id, told) in by_owner {
+                self.at_rest(id, async |account| account.roll_up(&told).await)
+                    .await?;
+            }
+            after = page.next;
+            if after.is_none() {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 }
 

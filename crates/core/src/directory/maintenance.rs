@@ -1,16 +1,9 @@
-use std::sync::Arc;
-
-use super::Directory;
+use super::{Directory, numbers};
 use crate::{
     error::{Error, Result},
-    keys::{
-        catalog::{self, NAMES, TOMBSTONES},
-        codec,
-    },
-    namespace::{Change, Metered, Namespace, Write, metered_at_rest, next_expiry},
-    store::{
-        Batch, Durability, ScanLimit, ScopedStore, Store as _, StoreError, prefix_end, successor,
-    },
+    keys::catalog::{self, NAMES, TOMBSTONES},
+    namespace::{Change, ListPage, Metered, Namespace, Write, metered_at_rest, next_expiry},
+    store::{Batch, Durability, ScanLimit, Store as _, StoreError, prefix_end, successor},
 };
 
 /// Expired records removed from a namespace in one commit.
@@ -91,38 +84,32 @@ impl Directory {
     /// Looks at some closed namespaces, each in its turn, and opens those in which something is due,
     /// so that it is swept though nobody asks for the namespace. Costs two short reads a name.
     async fn patrol(&self, now: u64) -> Result<()> {
-        let snapshot = self.shared.store.snapshot().await?;
         let mut patrolled = self.shared.patrolled.lock().await;
-        let start = match &*patrolled {
-            Some(name) => successor(&catalog::name_key(name)),
-            None => NAMES.to_vec(),
-        };
-        let limit = ScanLimit::rows(PATROL_NAMES);
-        let page = snapshot.scan(&start, &prefix_end(NAMES), limit).await?;
-        let mut names = Vec::with_capacity(page.rows.len());
-        for (key, value) in &page.rows {
-            let corrupt = |why| StoreError::corrupt_row(key, why);
-            let name = codec::utf8(&key[NAMES.len()..]).map_err(corrupt)?;
-            names.push((name, catalog::number(value).map_err(corrupt)?));
-        }
+        let page = self.at_rest(patrolled.as_deref(), PATROL_NAMES).await?;
         // The next round begins behind these even if one of them cannot be read.
-        *patrolled = names
-            .last()
-            .filter(|_| page.more)
-            .map(|(name, _)| name.clone());
+        *patrolled = page.next;
         drop(patrolled);
-        for (name, number) in names {
-            if self.shared.open.contains(&name) {
-                continue;
-            }
-            let store = Arc::clone(&self.shared.store);
-            let rows = ScopedStore::new(store, catalog::namespace_prefix(number));
+        for (name, number) in page.items {
+            let rows = self.rows(number);
             let next = next_expiry(&*rows.snapshot().await?).await?;
             if next.is_some_and(|at| at <= now) {
                 self.open(&name).await?;
             }
         }
         Ok(())
+    }
+
+    /// The closed ones among some names behind another.
+    async fn at_rest(&self, after: Option<&str>, limit: usize) -> Result<ListPage<(String, u32)>> {
+        let start = match after {
+            Some(name) => successor(&catalog::name_key(name)),
+            None => NAMES.to_vec(),
+        };
+        let snapshot = self.shared.store.snapshot().await?;
+        let mut page = numbers(&*snapshot, &start, &prefix_end(NAMES), limit).await?;
+        page.items
+            .retain(|(name, _)| !self.shared.open.contains(name));
+        Ok(page)
     }
 
     /// The open namespaces that are wanted, by name.
@@ -133,22 +120,25 @@ impl Directory {
             .pick(|name, open| wanted(name).then(|| (name.clone(), open.clone())))
     }
 
-    /// What a namespace has counted, read without opening it; `None` if it is open or there is none.
+    /// What namespaces have counted, read without opening them: the closed ones among `limit` names behind another.
     ///
     /// # Errors
     /// When the store fails or holds damaged data.
-    pub async fn metered_at_rest(&self, name: &str) -> Result<Option<Metered>> {
-        if self.shared.open.contains(name) {
-            return Ok(None);
+    pub async fn metered_at_rest(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<ListPage<(String, Metered)>> {
+        let page = self.at_rest(after, limit).await?;
+        let mut items = Vec::with_capacity(page.items.len());
+        for (name, number) in page.items {
+            let rows = self.rows(number);
+            if let Some(metered) = metered_at_rest(&*rows.snapshot().await?).await? {
+                items.push((name, metered));
+            }
         }
-        let key = catalog::name_key(name);
-        let Some(value) = self.shared.store.snapshot().await?.get(&key).await? else {
-            return Ok(None);
-        };
-        let number = catalog::number(&value).map_err(|why| StoreError::corrupt_row(&key, why))?;
-        let store = Arc::clone(&self.shared.store);
-        let rows = ScopedStore::new(store, catalog::namespace_prefix(number));
-        Ok(metered_at_rest(&*rows.snapshot().await?).await?)
+        let next = page.next;
+        Ok(ListPage { items, next })
     }
 
     async fn reclaim(&self, done: &mut Maintained) -> Result<()> {

@@ -159,30 +159,20 @@ impl Directory {
             true => catalog::name_key(OWNED),
             false => prefix_end(&prefix),
         };
-        let page = snapshot
-            .scan(&start, &end, ScanLimit::rows(range.limit))
-            .await?;
-        let mut items = Vec::with_capacity(page.rows.len());
-        for (key, value) in &page.rows {
-            let corrupt = |why| StoreError::corrupt_row(key, why);
-            let name = keys::codec::utf8(&key[NAMES.len()..]).map_err(corrupt)?;
-            let number = catalog::number(value).map_err(corrupt)?;
+        let ListPage { items: named, next } =
+            numbers(&*snapshot, &start, &end, range.limit).await?;
+        let mut items = Vec::with_capacity(named.len());
+        for (name, number) in named {
             let meta_key = [catalog::namespace_prefix(number), keys::meta::key()].concat();
-            let meta = snapshot
-                .get(&meta_key)
-                .await?
-                .ok_or_else(|| corrupt("has no namespace"))?;
+            let meta = snapshot.get(&meta_key).await?.ok_or_else(|| {
+                StoreError::corrupt_row(&catalog::name_key(&name), "has no namespace")
+            })?;
             let meta = Meta::decode(meta).map_err(|why| StoreError::corrupt_row(&meta_key, why))?;
             items.push(Entry {
                 name,
                 created_at: meta.created_at,
             });
         }
-        let next = if page.more {
-            items.last().map(|entry| entry.name.clone())
-        } else {
-            None
-        };
         Ok(ListPage { items, next })
     }
 
@@ -265,6 +255,12 @@ impl Directory {
         open.filter(|namespace| !namespace.is_closed())
     }
 
+    /// The rows of the namespace with this number.
+    fn rows(&self, number: u32) -> ScopedStore {
+        let store = Arc::clone(&self.shared.store);
+        ScopedStore::new(store, catalog::namespace_prefix(number))
+    }
+
     /// Opens a namespace while the number lock is held, so that each is opened once.
     async fn open_slowly(
         &self,
@@ -277,26 +273,19 @@ impl Directory {
         }
         let key = catalog::name_key(name);
         let stored = self.shared.store.snapshot().await?.get(&key).await?;
-        let store = |number: u32| {
-            ScopedStore::new(
-                Arc::clone(&self.shared.store),
-                catalog::namespace_prefix(number),
-            )
-        };
-        let store = match stored {
-            Some(value) => {
-                store(catalog::number(&value).map_err(|why| StoreError::corrupt_row(&key, why))?)
-            }
+        let rows = match stored {
+            Some(value) => self
+                .rows(catalog::number(&value).map_err(|why| StoreError::corrupt_row(&key, why))?),
             None if create => {
                 let number = take_number(next_number)?;
-                store(number).founded_with(catalog_rows(key, number))
+                self.rows(number).founded_with(catalog_rows(key, number))
             }
             None => return Ok(None),
         };
         let (clock, cache) = (Arc::clone(&self.shared.clock), self.shared.cache.clone());
         let processors = self.shared.processors.clone();
         let (namespace, writer) =
-            Namespace::open_on(processors, Arc::new(store), clock, cache).await?;
+            Namespace::open_on(processors, Arc::new(rows), clock, cache).await?;
         (self.shared.spawn)(Box::pin(writer.run()));
         self.shared.open.insert(name.to_owned(), namespace.clone());
         Ok(Some(namespace))
@@ -310,6 +299,25 @@ fn catalog_rows(name_key: Vec<u8>, number: u32) -> Batch {
     batch.put(FORMAT_KEY, FORMAT_VERSION.to_be_bytes().to_vec());
     batch.put(name_key, number.to_be_bytes().to_vec());
     batch
+}
+
+/// A page of the catalog between two keys: names and numbers.
+async fn numbers(
+    snapshot: &dyn Snapshot,
+    start: &[u8],
+    end: &[u8],
+    limit: usize,
+) -> Result<ListPage<(String, u32)>> {
+    let page = snapshot.scan(start, end, ScanLimit::rows(limit)).await?;
+    let mut items = Vec::with_capacity(page.rows.len());
+    for (key, value) in &page.rows {
+        let corrupt = |why| StoreError::corrupt_row(key, why);
+        let name = keys::codec::utf8(&key[NAMES.len()..]).map_err(corrupt)?;
+        items.push((name, catalog::number(value).map_err(corrupt)?));
+    }
+    let last = items.last().filter(|_| page.more);
+    let next = last.map(|(name, _)| name.clone());
+    Ok(ListPage { items, next })
 }
 
 async fn check_format(snapshot: &dyn Snapshot) -> Result<()> {
