@@ -123,9 +123,14 @@ impl<T: Cached> Slots<T> {
 
     /// A part that is in memory.
     pub(crate) fn get(&self, cache: &VectorCache, number: u32) -> Option<Arc<Kept<T>>> {
-        let kept = self.slot(number).and_then(|slot| slot.load().upgrade());
+        let kept = self.peek(number);
         Kept::used(kept.as_deref(), cache);
         kept
+    }
+
+    /// The same for whoever needs it only if it is there: the look-up is not counted.
+    pub(crate) fn peek(&self, number: u32) -> Option<Arc<Kept<T>>> {
+        self.slot(number).and_then(|slot| slot.load().upgrade())
     }
 
     /// Asks the processor for what [`get`](Self::get) will read.
@@ -180,7 +185,7 @@ impl<T: Cached> Slots<T> {
 
     /// Lets the cache forget a part that a commit has replaced.
     pub(crate) fn forget(&self, cache: &VectorCache, number: u32) {
-        if let Some(kept) = self.slot(number).and_then(|slot| slot.load().upgrade()) {
+        if let Some(kept) = self.peek(number) {
             cache.remove(kept.number);
         }
     }
@@ -298,6 +303,18 @@ mod tests {
         assert!(cache.stats().bytes <= 50_000);
         let kept = (0..1000).filter(|&number| slots.get(&cache, number).is_some());
         assert!(kept.count() <= 50);
+    }
+
+    #[test]
+    fn a_look_that_may_find_nothing_is_not_counted() {
+        let cache = VectorCache::new(1 << 20);
+        let slots = Slots::new(2);
+        slots.insert(&cache, 0, Part(7));
+        assert_eq!(slots.peek(0).map(|part| part.0), Some(7));
+        assert!(slots.peek(1).is_none());
+        assert_eq!(cache.stats().misses, 0);
+        assert!(slots.get(&cache, 1).is_none());
+        assert_eq!(cache.stats().misses, 1);
     }
 
     #[test]

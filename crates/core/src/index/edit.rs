@@ -198,7 +198,7 @@ impl<'a> Editor<'a> {
             }
             let number = ordinal / BLOCK_ORDINALS;
             let block = places.entry(number).or_insert_with(|| {
-                let block = self.base.places.get(self.cache, number);
+                let block = self.base.places.peek(number);
                 block.map(|block| PlaceBlock::clone(&block))
             });
             if let Some(block) = block {
