@@ -62,8 +62,8 @@ pub(crate) struct Gatherings {
 #[derive(Clone, Default)]
 struct Known {
     gathered: Vec<Weak<Kept<Gathered>>>,
-    /// Hashes of selections that were asked for, and not gathered since.
-    asked: VecDeque<u64>,
+    /// Hashes of selections, and how often each was asked for and was not known.
+    asked: VecDeque<(u64, u32)>,
 }
 
 impl Known {
@@ -91,16 +91,15 @@ impl Gatherings {
         }
         let hash = hash(ordinals);
         let asked = &mut self.known().asked;
-        if let Some(place) = asked.iter().position(|&other| other == hash) {
-            // What the cache has no room for is not gathered at every turn.
-            asked.remove(place);
-            return true;
-        }
+        let place = asked.iter().position(|(other, _)| *other == hash);
+        let before = place.and_then(|place| asked.remove(place));
+        let times = before.map_or(1, |(_, times)| times.saturating_add(1));
         if asked.len() >= KNOWN_MAX {
             asked.pop_front();
         }
-        asked.push_back(hash);
-        false
+        asked.push_back((hash, times));
+        // What the cache does not keep is gathered ever more seldom: the 2nd time, the 4th, the 8th and so on.
+        times > 1 && times.is_power_of_two()
     }
 
     pub(super) fn insert(&self, cache: &VectorCache, gathered: Gathered) -> Arc<Kept<Gathered>> {
@@ -121,6 +120,8 @@ impl Gatherings {
             let gathered = known.upgrade();
             gathered.is_some_and(|gathered| gathered.ordinals.is_disjoint(changed))
         });
+        // What was gathered and is not kept may be so because of the change.
+        known.asked.retain(|(_, times)| *times == 1);
         Self {
             known: Arc::new(Mutex::new(known)),
         }
@@ -205,5 +206,19 @@ mod tests {
             assert!(!after.is_asked_again(&RoaringBitmap::from([ordinal])));
         }
         assert!(!after.is_asked_again(&one));
+    }
+
+    #[test]
+    fn what_is_not_kept_is_gathered_ever_more_seldom_until_a_commit() {
+        let known = Gatherings::default();
+        let selection = RoaringBitmap::from([1, 2]);
+        let gathered = |known: &Gatherings| -> Vec<_> {
+            (1..20)
+                .filter(|_| known.is_asked_again(&selection))
+                .collect()
+        };
+        assert_eq!(gathered(&known), [2, 4, 8, 16]);
+        assert_eq!(gathered(&known.without(&[9].into())), [2, 4, 8, 16]);
+        assert_eq!(gathered(&known), [13], "the 32nd time");
     }
 }
