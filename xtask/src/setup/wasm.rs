@@ -28,12 +28,9 @@ pub(crate) enum Wasm {
 }
 
 impl Wasm {
-    /// Clippy's compiler. It is named by its path, because Debian's cargo takes a rustup's `clippy` for its own.
-    pub(crate) fn clippy(&self) -> &'static str {
-        match self {
-            Self::Rustup => "clippy-driver",
-            Self::Debian(_) => "/usr/bin/clippy-driver",
-        }
+    /// Clippy's compiler. Debian's would be of another version, whose lints are not ours.
+    pub(crate) fn clippy(&self) -> Option<&'static str> {
+        matches!(self, Self::Rustup).then_some("clippy-driver")
     }
 
     /// A cargo that can check for the target, with `flags` for rustc.
@@ -104,13 +101,7 @@ fn debian_cargo() -> Command {
 /// Debian ships the sources of the standard library; they are built once, so that no later build
 /// needs `-Zbuild-std`.
 fn debian() -> Result<Wasm> {
-    const PACKAGES: [&str; 5] = [
-        "rustc-web",
-        "cargo-web",
-        "rust-web-src",
-        "rust-web-clippy",
-        "lld-19",
-    ];
+    const PACKAGES: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "lld-19"];
     if !PACKAGES
         .iter()
         .all(|package| succeeds(program("dpkg").args(["-s", package])))
