@@ -343,6 +343,47 @@ test("a message that nobody took is sent again after a restart", async () => {
   close();
 });
 
+// The binding of this machine shows nobody what is written to it.
+const POINTS = `export default () => ({
+  writeDataPoint: (point) => console.log("POINT " + JSON.stringify(point)),
+});`;
+
+test("of many requests in a second one in ten is a point, which counts for ten", async () => {
+  const data = join(scratch, "points");
+  const { analyticsEngineDatasets, ...front } = options({ worker, data, key: KEY });
+  assert.deepEqual(Object.keys(analyticsEngineDatasets), ["ANALYTICS"]);
+  const { log, cf, host, port, defaultPersistRoot, ...own } = front;
+  let said = "";
+  const counted = new Miniflare({
+    ...{ log, cf, host, port, defaultPersistRoot },
+    handleRuntimeStdio: (out, err) => void (out.on("data", (text) => (said += text)), err.resume()),
+    workers: [
+      { ...own, name: "front", wrappedBindings: { ANALYTICS: "points" } },
+      { name: "points", modules: true, script: POINTS },
+    ],
+  });
+  try {
+    const headers = { authorization: `Bearer ${KEY}` };
+    const ask = async () => {
+      const url = "http://localhost/v1/namespaces/none/kv/none";
+      const answer = await counted.dispatchFetch(url, { headers });
+      await answer.text();
+      return answer.status;
+    };
+    const statuses = await Promise.all(Array.from({ length: 400 }, ask));
+    assert.deepEqual(new Set(statuses), new Set([404]));
+  } finally {
+    await counted.dispose();
+  }
+  const points = Array.from(said.matchAll(/POINT (.*)/g), ([, point]) => JSON.parse(point));
+  assert.deepEqual(points[0].blobs, ["GET", "namespace", "404"]);
+  const weights = points.map(({ doubles }) => doubles[2]);
+  assert.deepEqual(new Set(weights), new Set([1, 10]));
+  assert.ok(points.length < 300, `${points.length} points`);
+  const told = weights.reduce((sum, weight) => sum + weight, 0);
+  assert.ok(told > 120 && told < 1000, `${told} requests`);
+});
+
 test("a webhook does not lead inside, whatever it is called", async () => {
   for (const url of [
     "https://10.0.0.1/",

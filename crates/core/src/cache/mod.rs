@@ -22,8 +22,8 @@ pub(crate) use self::{
 ///
 /// An entry never changes. Each has a number of its own, and the [slots](Slots) of a namespace say where it is: a
 /// commit empties the slots of what it touches, so entries that are no longer true are no longer asked for
-/// and leave in time. What is used often for the bytes that it takes stays when much is read once (Clock-PRO, as
-/// `quick_cache` implements it).
+/// and leave in time. What is used often stays when much is read once (Clock-PRO, as `quick_cache`
+/// implements it).
 #[derive(Clone)]
 pub struct VectorCache {
     shared: Arc<Shared>,
