@@ -1,170 +1,8 @@
-// What the platform calls: passes requests on to the Rust module, and outlives it.
-//
-// A panic in the module, or an exception of JavaScript that crosses its frames, leaves its memory in an
-// unknown state and its futures unfinished. So everything in flight fails at once, and the next call starts
-// a fresh instance with fresh objects. What was committed is in SQLite; what was not is undone by the runtime.
+// What the platform calls: passes requests on to the Rust module.
 import { DurableObject } from "cloudflare:workers";
+import { credentials, exchange, fields, incoming, lines, pathOf } from "./exchange.js";
+import { PerInstance, guarded } from "./module.js";
 import * as quartz from "./quartz.js";
-
-// Bodies up to this size cross into the module whole.
-const WHOLE_BYTES = 1 << 20;
-
-let instance = 1;
-let dead = false;
-const inFlight = new Set();
-
-// Called by the module's glue whenever a call into it, ours or the event loop's, ends in a trap.
-globalThis.quartzDied = () => {
-  dead = true;
-  for (const fail of inFlight) fail(new Error("the module died"));
-  inFlight.clear();
-};
-
-// The number of the present instance, after starting it if the last one died.
-function present() {
-  if (dead) {
-    dead = false;
-    instance += 1;
-    quartz.__wbg_reset_state();
-  }
-  return instance;
-}
-
-// What a call into the module gives; if that is a promise, it fails with the module's death. Most calls wait
-// for nothing and give it at once.
-export function guarded(call) {
-  const given = call();
-  return given instanceof Promise ? unlessDead(given) : given;
-}
-
-function unlessDead(promise) {
-  return new Promise((resolve, reject) => {
-    inFlight.add(reject);
-    const settle = (by) => (given) => {
-      inFlight.delete(reject);
-      by(given);
-    };
-    promise.then(settle(resolve), settle(reject));
-  });
-}
-
-// A value of the module that is made again for each instance.
-class PerInstance {
-  #make;
-  #value;
-  #madeIn = 0;
-
-  constructor(make) {
-    this.#make = make;
-  }
-
-  // Has it made again when it is next asked for.
-  forget() {
-    this.#madeIn = 0;
-  }
-
-  get() {
-    if (this.#madeIn !== present()) {
-      this.#value = this.#make();
-      this.#madeIn = instance;
-    }
-    return this.#value;
-  }
-}
-
-// Whether a request has come over TLS, as its first line; what a client says of it does not count.
-function scheme(url) {
-  return url.startsWith("https:") ? "x-forwarded-proto\nhttps\n" : "";
-}
-
-// The headers of a request or an answer. The platform writes its own Accept-Encoding over that of the client, and
-// compresses what is not; only what the client itself asked for counts.
-function lines(message) {
-  let text = "";
-  for (const [name, value] of message.headers) {
-    if (name !== "accept-encoding" && name !== "x-forwarded-proto") text += `${name}\n${value}\n`;
-  }
-  const accepted = message.cf?.clientAcceptEncoding;
-  return accepted ? `${text}accept-encoding\n${accepted}\n` : text;
-}
-
-// The headers that may hold a credential.
-const CREDENTIALS = ["authorization", "x-api-key", "api-key", "cookie", "quartz-csrf"];
-
-function credentials(request) {
-  const { headers } = request;
-  let text = scheme(request.url);
-  for (const name of CREDENTIALS) {
-    const value = headers.get(name);
-    if (value !== null) text += `${name}\n${value}\n`;
-  }
-  return text;
-}
-
-// The platform takes an object in half the time that pairs cost it. Only a cookie may be there several times.
-function fields(text) {
-  const parts = text.split("\n");
-  if (text.includes("set-cookie\n")) return pairs(parts);
-  const headers = {};
-  for (let at = 0; at + 1 < parts.length; at += 2) headers[parts[at]] = parts[at + 1];
-  return headers;
-}
-
-function pairs(parts) {
-  const count = Math.floor(parts.length / 2);
-  return Array.from({ length: count }, (_, at) => [parts[2 * at], parts[2 * at + 1]]);
-}
-
-// From `https://host/path?query` on.
-function target(url) {
-  return url.slice(url.indexOf("/", url.indexOf("//") + 2));
-}
-
-// A body as it crosses into the module: nothing, bytes, or a reader of them.
-function incoming(message) {
-  const length = message.headers.get("content-length");
-  if (length !== null && Number(length) <= WHOLE_BYTES) return message.bytes();
-  return message.body?.getReader();
-}
-
-function outgoing(body) {
-  if (body === undefined) return body;
-  // The memory of the module will hold something else.
-  if (body instanceof Uint8Array) return body.slice();
-  return new ReadableStream({
-    async pull(controller) {
-      const piece = await guarded(() => body.next());
-      if (piece === undefined) {
-        body.free();
-        controller.close();
-      } else {
-        controller.enqueue(piece);
-      }
-    },
-    cancel() {
-      if (!dead) body.free();
-    },
-  });
-}
-
-// Has a value of the module, which is `PerInstance`, answer a request.
-function exchange(request, answering) {
-  const body = incoming(request);
-  return body instanceof Promise
-    ? body.then((whole) => exchanged(request, answering, whole))
-    : exchanged(request, answering, body);
-}
-
-function exchanged(request, answering, body) {
-  const { method, url } = request;
-  const head = `${method}\n${target(url)}\n${scheme(url)}${lines(request)}`;
-  return guarded(() => answering.get().fetch(head, body));
-}
-
-// Called by the module, which makes its answers by it; see crates/worker/src/exchange.rs.
-globalThis.quartzResponse = (status, headers, body) =>
-  // Compressed bodies are compressed already.
-  new Response(outgoing(body), { status, headers: fields(headers), encodeBody: "manual" });
 
 // The problem documents that the module cannot write itself.
 const PROBLEMS = {
@@ -408,7 +246,7 @@ export default {
   async fetch(request, env) {
     const started = Date.now();
     front ??= new PerInstance(() => new quartz.Front(env, peers(env)));
-    const [path] = target(request.url).split(/[?#]/, 1);
+    const path = pathOf(request.url);
     let to = [];
     let response;
     try {
@@ -447,9 +285,10 @@ export default {
 class QuartzObject extends DurableObject {
   module;
 
-  async fetch(request) {
+  fetch(request) {
     try {
-      return await exchange(request, this.module);
+      const answer = exchange(request, this.module);
+      return answer instanceof Promise ? answer.catch((error) => failed(request, error)) : answer;
     } catch (error) {
       return failed(request, error);
     }

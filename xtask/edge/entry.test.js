@@ -1,11 +1,6 @@
 // The entry with what only tests need: objects that can be asked to fail.
-import Front, {
-  Account as RealAccount,
-  Namespace as Real,
-  Registry,
-  answered,
-  guarded,
-} from "./entry.js";
+import Front, { Account as RealAccount, Namespace as Real, Registry, answered } from "./entry.js";
+import { guarded } from "./module.js";
 import * as quartz from "./quartz.js";
 
 export default Front;

@@ -5,7 +5,15 @@ import { join } from "node:path";
 const require = createRequire(join(process.env.EDGE_MODULES, "x"));
 export const { Log, LogLevel, Miniflare } = require("miniflare");
 
-const FILES = ["entry.js", "quartz.js", "quartz_bg.wasm", "sso.js", "oauth4webapi.js"];
+const FILES = [
+  "entry.js",
+  "exchange.js",
+  "module.js",
+  "quartz.js",
+  "quartz_bg.wasm",
+  "sso.js",
+  "oauth4webapi.js",
+];
 
 // `entry` is what the platform calls; `data` is where objects live on after the end; `vars` are further
 // variables and secrets.

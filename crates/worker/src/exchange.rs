@@ -1,8 +1,9 @@
 //! Requests and answers between JavaScript and the router.
 //!
-//! A crossing costs more than a copy, so a head crosses as one string: the method and the target of a request, names
-//! and values of headers in turn, a line each. Bodies up to 1 MiB cross whole; longer ones, and those of unknown
-//! length, piece by piece.
+//! A crossing costs more than a copy, so a head crosses as one string. On the way in: the method and the target, then
+//! names and values of headers in turn, a line each. On the way out: a line with the names of all headers, separated by
+//! commas, then their values; most answers have the names of the one before them. Bodies up to 1 MiB cross whole;
+//! longer ones, and those of unknown length, piece by piece.
 
 use std::convert::Infallible;
 
@@ -13,7 +14,7 @@ use axum::{
 };
 use bytes::Bytes;
 use futures::{StreamExt as _, stream};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use http_body_util::BodyExt as _;
 use js_sys::{Array, Function, Promise, Reflect, Uint8Array};
 use quartz_http::auth::{ClientAddress, OverTls};
@@ -31,7 +32,7 @@ extern "C" {
     #[wasm_bindgen(method, catch)]
     fn read(this: &Reader) -> Result<Promise, JsValue>;
 
-    /// The `Response` of JavaScript, made by `entry.js` in one crossing. A whole body is copied there.
+    /// The `Response` of JavaScript, made by `exchange.js` in one crossing. A whole body is copied there.
     #[wasm_bindgen(catch, js_name = quartzResponse)]
     fn response(status: u16, headers: &str, body: Option<&[u8]>) -> Result<JsValue, JsValue>;
 
@@ -64,8 +65,9 @@ where
     S: Service<Request, Response = Response, Error = Infallible>,
 {
     let request = request(head, body).map_err(|error| JsError::new(&error))?;
+    let is_head = request.method() == Method::HEAD;
     match service.oneshot(request).await {
-        Ok(response) => reply(response).await,
+        Ok(response) => reply(response, is_head).await,
         Err(never) => match never {},
     }
 }
@@ -99,7 +101,7 @@ fn request(head: &str, body: JsValue) -> Result<Request, String> {
     Ok(request)
 }
 
-/// Whether a request has come over TLS; `entry.js` writes it over whatever a client sends.
+/// Whether a request has come over TLS; `exchange.js` writes it over whatever a client sends.
 pub(crate) fn over_tls(headers: &HeaderMap) -> bool {
     let scheme = headers.get("x-forwarded-proto");
     scheme.is_some_and(|scheme| scheme == "https")
@@ -117,29 +119,33 @@ pub(crate) fn read_lines(text: &str, headers: &mut HeaderMap) -> Result<(), Stri
 
 /// Each name once, as JavaScript takes them; cookies alone cannot be joined to one line.
 fn to_lines(headers: &HeaderMap) -> String {
-    let mut lines = String::with_capacity(256);
+    let mut names = String::with_capacity(256);
+    let mut values = String::with_capacity(256);
     let mut last = None;
     // Values of a name follow each other.
     for (name, value) in headers {
-        if last == Some(name) && name != http::header::SET_COOKIE {
-            lines.pop();
-            lines.push_str(", ");
+        if last == Some(name) && name != header::SET_COOKIE {
+            values.push_str(", ");
         } else {
-            lines.push_str(name.as_str());
-            lines.push('\n');
+            if last.is_some() {
+                names.push(',');
+                values.push('\n');
+            }
+            names.push_str(name.as_str());
         }
         last = Some(name);
         match value.to_str() {
-            Ok(text) => lines.push_str(text),
-            Err(_) => lines.extend(value.as_bytes().iter().map(|&byte| char::from(byte))),
+            Ok(text) => values.push_str(text),
+            Err(_) => values.extend(value.as_bytes().iter().map(|&byte| char::from(byte))),
         }
-        lines.push('\n');
     }
-    lines
+    names.push('\n');
+    names.push_str(&values);
+    names
 }
 
 /// JavaScript shows each byte of a header as the character of that number.
-fn header_value(text: &str) -> Result<HeaderValue, http::header::InvalidHeaderValue> {
+fn header_value(text: &str) -> Result<HeaderValue, header::InvalidHeaderValue> {
     if text.is_ascii() {
         return HeaderValue::from_str(text);
     }
@@ -220,12 +226,17 @@ pub(crate) async fn send(
     Ok(response)
 }
 
-async fn reply(response: Response) -> Result<JsValue, JsValue> {
-    let (head, body) = response.into_parts();
+async fn reply(response: Response, is_head: bool) -> Result<JsValue, JsValue> {
+    let (mut head, body) = response.into_parts();
+    let is_whole = body.size_hint().exact().is_some();
+    if is_whole && !is_head {
+        // The platform measures what it has whole.
+        head.headers.remove(header::CONTENT_LENGTH);
+    }
     let (status, headers) = (head.status.as_u16(), to_lines(&head.headers));
     if body.is_end_stream() {
         self::response(status, &headers, None)
-    } else if body.size_hint().exact().is_some() {
+    } else if is_whole {
         let whole = body
             .collect()
             .await

@@ -1,8 +1,9 @@
 //! QuartzDB on Cloudflare: a front Worker, and Durable Objects that run the router over their SQLite.
 //!
 //! `entry.js` is what the platform calls. It forwards a request, unparsed, to the object of its namespace,
-//! and there hands it to this module, which is WebAssembly. One object holds one namespace; one an account
-//! lists its namespaces; and one more, the registry, lists the accounts and keeps the people.
+//! and there hands it to this module, which is WebAssembly (`exchange.js`), and starts it anew should it die
+//! (`module.js`). One object holds one namespace; one an account lists its namespaces; and one more, the registry,
+//! lists the accounts and keeps the people.
 //!
 //! What runs without the platform is compiled and tested on every host.
 

@@ -25,11 +25,12 @@ extern "C" {
         work: &mut dyn FnMut() -> Result<(), JsValue>,
     ) -> Result<(), JsValue>;
 
-    #[wasm_bindgen(method, catch)]
-    fn sync(this: &DurableObjectStorage) -> Result<Promise, JsValue>;
-
     #[wasm_bindgen(method, catch, js_name = setAlarm)]
     fn set_alarm(this: &DurableObjectStorage, at_millis: f64) -> Result<Promise, JsValue>;
+
+    /// `storage.sync()`, and a round of the event loop after it, in one promise of `module.js`.
+    #[wasm_bindgen(catch, js_name = quartzDurable)]
+    fn durable(storage: &DurableObjectStorage, comes_round: bool) -> Result<Promise, JsValue>;
 
     #[wasm_bindgen(extends = js_sys::Object)]
     #[derive(Clone, Debug)]
@@ -116,12 +117,14 @@ impl Sql {
         self.storage.transaction_sync(&mut work)
     }
 
-    /// Waits until everything that was written before is durable.
+    /// Waits until everything that was written before is durable and, if it is to, until the event loop has come
+    /// round: what has arrived by then is taken first.
     ///
     /// # Errors
-    /// When it will never be.
-    pub async fn sync(&self) -> Result<(), JsValue> {
-        JsFuture::from(self.storage.sync()?).await.map(drop)
+    /// When it will never be durable.
+    pub async fn durable(&self, comes_round: bool) -> Result<(), JsValue> {
+        let durable = durable(&self.storage, comes_round)?;
+        JsFuture::from(durable).await.map(drop)
     }
 
     /// Bytes of the database.

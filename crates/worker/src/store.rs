@@ -101,12 +101,8 @@ impl Inner {
     /// that `follows` the one before it, because others waited, lasts until the event loop has come round: what
     /// has arrived by then goes into one commit, not into one each. Who writes alone never waits for it.
     async fn durable(&self, follows: bool) -> Result<()> {
-        let synced = self.table.sql.sync().await;
-        synced.map_err(|thrown| store_error(&thrown))?;
-        if follows {
-            // It only passes time: without an event loop there is none to pass.
-            let _ = turn::round().await;
-        }
+        let durable = self.table.sql.durable(follows).await;
+        durable.map_err(|thrown| store_error(&thrown))?;
         self.ended.set(turn::number());
         Ok(())
     }

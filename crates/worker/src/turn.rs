@@ -20,17 +20,26 @@ use futures::{
     future::{FutureExt as _, LocalBoxFuture},
     stream::FuturesUnordered,
 };
-use js_sys::{Function, Promise};
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::JsFuture;
 
 #[wasm_bindgen]
 extern "C" {
-    #[wasm_bindgen(catch, js_name = queueMicrotask)]
-    fn queue_microtask(turn: &Closure<dyn FnMut()>) -> Result<(), JsValue>;
+    /// Calls a microtask later.
+    #[wasm_bindgen(js_name = quartzSoon)]
+    fn soon(turn: &Closure<dyn FnMut()>);
 
-    #[wasm_bindgen(catch, js_namespace = scheduler)]
-    fn wait(millis: f64) -> Result<Promise, JsValue>;
+    /// A promise, held by `module.js`, which fails it should the module die first.
+    #[wasm_bindgen(js_name = QuartzPending)]
+    type Pending;
+
+    #[wasm_bindgen(constructor, js_class = QuartzPending)]
+    fn new() -> Pending;
+
+    #[wasm_bindgen(method)]
+    fn keep(this: &Pending, value: JsValue);
+
+    #[wasm_bindgen(method)]
+    fn fail(this: &Pending, why: JsValue);
 }
 
 thread_local! {
@@ -71,10 +80,7 @@ impl Wake for Bell {
         match self.0.load(Ordering::Relaxed) {
             QUIET => {
                 self.0.store(RUNG, Ordering::Relaxed);
-                TASKS.with(|tasks| {
-                    // It fails where there is no event loop.
-                    let _ = queue_microtask(&tasks.turn);
-                });
+                TASKS.with(|tasks| soon(&tasks.turn));
             }
             BUSY => self.0.store(BUSY_RUNG, Ordering::Relaxed),
             _ => {}
@@ -133,14 +139,6 @@ pub(crate) fn now_millis() -> u64 {
     })
 }
 
-/// Waits until the event loop has come round: what has arrived by then is taken first.
-///
-/// # Errors
-/// When there is no event loop.
-pub(crate) async fn round() -> Result<(), JsValue> {
-    JsFuture::from(wait(0.0)?).await.map(drop)
-}
-
 /// Runs a future to its end, in the background.
 pub(crate) fn spawn(future: impl Future<Output = ()> + 'static) {
     TASKS.with(|tasks| {
@@ -149,7 +147,7 @@ pub(crate) fn spawn(future: impl Future<Output = ()> + 'static) {
     });
 }
 
-/// What a future gives if it has to wait for nothing, else a promise of it.
+/// What a future gives if it has to wait for nothing, else a [`Pending`].
 ///
 /// # Errors
 /// Those of the future.
@@ -161,11 +159,8 @@ pub(crate) fn answer(
     let task = async move {
         let result = future.await;
         match (answered.take(), result) {
-            // It fails only if the promise was not made by the platform.
-            (Outcome::Promised(resolve, _), Ok(value)) => {
-                drop(resolve.call1(&JsValue::NULL, &value));
-            }
-            (Outcome::Promised(_, reject), Err(why)) => drop(reject.call1(&JsValue::NULL, &why)),
+            (Outcome::Owed(pending), Ok(value)) => pending.keep(value),
+            (Outcome::Owed(pending), Err(why)) => pending.fail(why),
             (_, result) => answered.set(Outcome::Done(result)),
         }
     };
@@ -173,13 +168,13 @@ pub(crate) fn answer(
         tasks.spawned.borrow_mut().push(task.boxed_local());
         tasks.take_turn();
     });
-    match outcome.take() {
-        Outcome::Done(result) => result,
-        _ => Ok(Promise::new(&mut |resolve, reject| {
-            outcome.set(Outcome::Promised(resolve, reject));
-        })
-        .into()),
+    if let Outcome::Done(result) = outcome.take() {
+        return result;
     }
+    let pending = Pending::new();
+    let given = JsValue::from(&pending);
+    outcome.set(Outcome::Owed(pending));
+    Ok(given)
 }
 
 #[derive(Default)]
@@ -187,6 +182,5 @@ enum Outcome {
     #[default]
     Open,
     Done(Result<JsValue, JsValue>),
-    /// The functions that settle the promise.
-    Promised(Function, Function),
+    Owed(Pending),
 }
