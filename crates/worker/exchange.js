@@ -13,9 +13,9 @@ function scheme(url) {
 // compresses what is not; only what the client itself asked for counts.
 export function lines(message) {
   let text = "";
-  for (const [name, value] of message.headers) {
+  message.headers.forEach((value, name) => {
     if (name !== "accept-encoding" && name !== "x-forwarded-proto") text += `${name}\n${value}\n`;
-  }
+  });
   const accepted = message.cf?.clientAcceptEncoding;
   return accepted ? `${text}accept-encoding\n${accepted}\n` : text;
 }
