@@ -7,9 +7,6 @@
 //!
 //! What runs without the platform is compiled and tested on every host.
 
-#[cfg(target_arch = "wasm32")]
-use rlsf::SmallGlobalTlsf;
-
 pub mod nowhere;
 pub mod rows;
 pub mod undo;
@@ -54,8 +51,3 @@ mod table;
 mod turn;
 #[cfg(target_arch = "wasm32")]
 mod usage;
-
-/// A request allocates some sixty times; this takes less time for it than the target's own (decision 0023).
-#[cfg(target_arch = "wasm32")]
-#[global_allocator]
-static ALLOCATOR: SmallGlobalTlsf = SmallGlobalTlsf::new();
