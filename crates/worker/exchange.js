@@ -64,7 +64,7 @@ function pathAt(url) {
   return url.indexOf("/", url.indexOf("//") + 2);
 }
 
-export function target(url) {
+function target(url) {
   return url.slice(pathAt(url));
 }
 

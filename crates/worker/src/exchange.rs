@@ -65,9 +65,8 @@ where
     S: Service<Request, Response = Response, Error = Infallible>,
 {
     let request = request(head, body).map_err(|error| JsError::new(&error))?;
-    let is_head = request.method() == Method::HEAD;
     match service.oneshot(request).await {
-        Ok(response) => reply(response, is_head).await,
+        Ok(response) => reply(response).await,
         Err(never) => match never {},
     }
 }
@@ -226,17 +225,12 @@ pub(crate) async fn send(
     Ok(response)
 }
 
-async fn reply(response: Response, is_head: bool) -> Result<JsValue, JsValue> {
-    let (mut head, body) = response.into_parts();
-    let is_whole = body.size_hint().exact().is_some();
-    if is_whole && !is_head {
-        // The platform measures what it has whole.
-        head.headers.remove(header::CONTENT_LENGTH);
-    }
+async fn reply(response: Response) -> Result<JsValue, JsValue> {
+    let (head, body) = response.into_parts();
     let (status, headers) = (head.status.as_u16(), to_lines(&head.headers));
     if body.is_end_stream() {
         self::response(status, &headers, None)
-    } else if is_whole {
+    } else if body.size_hint().exact().is_some() {
         let whole = body
             .collect()
             .await
