@@ -377,6 +377,7 @@ test("of many requests in a second one in ten is a point, which counts for ten",
   }
   const points = Array.from(said.matchAll(/POINT (.*)/g), ([, point]) => JSON.parse(point));
   assert.deepEqual(points[0].blobs, ["GET", "namespace", "404"]);
+  assert.ok(points.every(({ doubles }) => doubles[1] > 0));
   const weights = points.map(({ doubles }) => doubles[2]);
   assert.deepEqual(new Set(weights), new Set([1, 10]));
   assert.ok(points.length < 300, `${points.length} points`);
