@@ -1,4 +1,4 @@
-// node measure.mjs WORKER TESTED SECONDS DATA NATIVE-URL NATIVE-KEY: what `quartz-bench edge` records, as a line of
+// node measure.mjs WORKER TESTED STARTS DATA NATIVE-URL NATIVE-KEY: what `quartz-bench edge` records, as a line of
 // JSON. TESTED is the Worker with what only tests call; NATIVE is a server to compare searches with.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -10,15 +10,16 @@ import { fileURLToPath } from "node:url";
 import { Miniflare, options } from "../../xtask/edge/worker.mjs";
 import { search } from "./vectors.mjs";
 
-const [worker, tested, seconds, data, nativeUrl, nativeKey] = process.argv.slice(2);
+const [worker, tested, starts, data, nativeUrl, nativeKey] = process.argv.slice(2);
 const KEY = "qz_root_of_a_measurement";
 const KEYS = 1000;
 const CONNECTIONS = 16;
-// Who shares the machine changes its speed within seconds, so a round takes one, and is beside one of the rival. So
-// many for each second of a measurement.
-const ROUNDS = 8;
+// Who shares the machine changes its speed within seconds, so a round takes one, and is beside one of the rival. A
+// process has for its life what chance gave it (where its code and memory lie, what the compilers saw first), which
+// is worth a tenth either way; so both are started anew after so many rounds.
+const ROUNDS = 4;
 // Compilers of the runtime need some thousand calls before they have done their best.
-const WARM_SECONDS = 8;
+const WARM_SECONDS = 4;
 const VECTORS = 50_000;
 const here = dirname(fileURLToPath(import.meta.url));
 const require = createRequire(join(process.env.EDGE_MODULES, "x"));
@@ -61,40 +62,52 @@ async function start(settings) {
 
 const median = (figures) => figures.sort((a, b) => a - b)[Math.floor(figures.length / 2)];
 
-// Both on the same runtime, in turns.
+async function fill(url) {
+  for (let key = 0; key < KEYS; key += 1) {
+    const headers = { authorization: `Bearer ${KEY}` };
+    const path = `${url}/v1/namespaces/bench/kv/key-${key}`;
+    const put = await fetch(path, { method: "PUT", headers, body: "x".repeat(1024) });
+    if (!put.ok) throw new Error(`${put.status} ${await put.text()}`);
+    await put.arrayBuffer();
+  }
+}
+
+// Adds rounds of both sides on the same runtime, in turns, from a start to its end.
+async function addRounds(rounds, settings) {
+  const sides = { ours: await start(settings.ours), rival: await start(settings.rival) };
+  for (const { url } of Object.values(sides)) {
+    await fill(url);
+    for (const method of ["GET", "PUT"]) await load(url, method, WARM_SECONDS);
+  }
+  for (const method of ["GET", "PUT"]) {
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const ours = await load(sides.ours.url, method, 1);
+      const rival = await load(sides.rival.url, method, 1);
+      rounds[method].push({ ours, rival, ratio: ours.rate / rival.rate });
+    }
+  }
+  for (const { miniflare } of Object.values(sides)) await miniflare.dispose();
+}
+
 async function keyValue() {
   const code = stripTypeScriptTypes(readFileSync(join(here, "rival.ts"), "utf8"));
   writeFileSync(join(scratch, "rival.js"), code);
-  const rival = options({ worker: scratch, data: join(scratch, "rival"), key: KEY });
   const modules = [{ type: "ESModule", path: join(scratch, "rival.js") }];
-  const sides = {
-    ours: await start(options({ worker, data: join(scratch, "ours"), key: KEY })),
-    rival: await start({ ...rival, modules }),
-  };
-  for (const { url } of Object.values(sides)) {
-    for (let key = 0; key < KEYS; key += 1) {
-      const headers = { authorization: `Bearer ${KEY}` };
-      const path = `${url}/v1/namespaces/bench/kv/key-${key}`;
-      const put = await fetch(path, { method: "PUT", headers, body: "x".repeat(1024) });
-      if (!put.ok) throw new Error(`${put.status} ${await put.text()}`);
-      await put.arrayBuffer();
-    }
-    for (const method of ["GET", "PUT"]) await load(url, method, WARM_SECONDS);
+  const rounds = { GET: [], PUT: [] };
+  for (let turn = 0; turn < Number(starts); turn += 1) {
+    const data = (side) => join(scratch, `${side}-${turn}`);
+    const ours = options({ worker, data: data("ours"), key: KEY });
+    const rival = options({ worker: scratch, data: data("rival"), key: KEY });
+    await addRounds(rounds, { ours, rival: { ...rival, modules } });
+    for (const side of ["ours", "rival"]) rmSync(data(side), { recursive: true });
   }
   const figures = {};
-  for (const method of ["GET", "PUT"]) {
-    const rounds = [];
-    for (let round = 0; round < ROUNDS * Number(seconds); round += 1) {
-      const ours = await load(sides.ours.url, method, 1);
-      const rival = await load(sides.rival.url, method, 1);
-      rounds.push({ ours, rival, ratio: ours.rate / rival.rate });
-    }
-    const of = (side, what) => median(rounds.map((round) => round[side][what]));
+  for (const [method, all] of Object.entries(rounds)) {
+    const of = (side, what) => median(all.map((round) => round[side][what]));
     const side = (name) => ({ rate: of(name, "rate"), p50_ms: of(name, "p50_ms") });
-    const ratio = median(rounds.map((round) => round.ratio));
+    const ratio = median(all.map((round) => round.ratio));
     figures[method] = { ours: side("ours"), rival: side("rival"), ratio };
   }
-  for (const { miniflare } of Object.values(sides)) await miniflare.dispose();
   return figures;
 }
 

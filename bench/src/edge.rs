@@ -37,9 +37,9 @@ pub(crate) struct Args {
     /// Where the record goes
     #[arg(long, default_value = "bench/record")]
     record: PathBuf,
-    /// Seconds for each key-value measurement
-    #[arg(long, default_value_t = 5)]
-    seconds: u32,
+    /// How often both sides of the key-value measurements are started anew, for four rounds of a second each
+    #[arg(long, default_value_t = 10)]
+    starts: u32,
 }
 
 /// Through Worker and object, of the rate of a Worker and object written by hand.
@@ -54,7 +54,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     command
         .arg(args.scripts.join("measure.mjs"))
         .args([&args.worker, &args.tested])
-        .arg(args.seconds.to_string())
+        .arg(args.starts.to_string())
         .arg(&args.data)
         .args([&server.url, &server.api_key]);
     let done = command.stderr(Stdio::inherit()).output()?;

@@ -1,7 +1,8 @@
 // What the platform calls: passes requests on to the Rust module.
 import { DurableObject } from "cloudflare:workers";
-import { credentials, exchange, fields, incoming, lines, pathOf } from "./exchange.js";
+import { PARTS, credentials, exchange, fields, incoming, lines, pathOf } from "./exchange.js";
 import { PerInstance, guarded } from "./module.js";
+import { count } from "./points.js";
 import * as quartz from "./quartz.js";
 
 // The problem documents that the module cannot write itself.
@@ -109,13 +110,26 @@ function accountOf(name) {
   return spaceOf(name).split("/")[0];
 }
 
+// A name is hashed into the id of its object, which is for good.
+const ids = new Map();
+
+function namespace(env, name) {
+  let id = ids.get(name);
+  if (id === undefined) {
+    if (ids.size >= Memory.MOST) ids.clear();
+    id = env.NAMESPACES.idFromName(name);
+    ids.set(name, id);
+  }
+  return env.NAMESPACES.get(id);
+}
+
 // `space` is `account/name`.
 function home(env, space) {
-  return env.NAMESPACES.getByName(space);
+  return namespace(env, space);
 }
 
 function partition(env, space, createdAt, number) {
-  return env.NAMESPACES.getByName(`${space}/${createdAt}/${number}`);
+  return namespace(env, `${space}/${createdAt}/${number}`);
 }
 
 // `[kind, account, name]` of a request, or a promise of it; see crates/worker/src/front.rs.
@@ -200,7 +214,7 @@ async function gather(env, request, space, [count, metric, createdAt]) {
   const send = async (number, method, path, headers, body) => {
     const init = { method, headers: fields(headers), body };
     const object = partition(env, space, createdAt, number);
-    const answer = await object.fetch(`https://partition${path}`, init);
+    const answer = await object.fetch(PARTS + path, init);
     isMoved ||= answer.status === MISDIRECTED;
     const rest = await incoming(answer);
     return [answer.status, lines(answer), rest];
@@ -208,31 +222,6 @@ async function gather(env, request, space, [count, metric, createdAt]) {
   const fetch = (...call) => front.get().gather(name, count, metric, send, ...call);
   const response = await exchange(request, { get: () => ({ fetch }) });
   return isMoved ? undefined : response;
-}
-
-const POINTS_PER_SECOND = 20;
-const REQUESTS_PER_POINT = 10;
-let second;
-let inSecond;
-
-// Counts a request where it can be asked for later; without the binding, nowhere. A point costs what a request does:
-// when an isolate has many in a second, one in ten of the rest has a point, by chance, which counts for ten. Failures
-// are all written.
-function count(env, request, [kind, account], response, started) {
-  const { status } = response;
-  let weight = 1;
-  if (status < 500) {
-    const now = Math.floor(started / 1000);
-    if (second !== now) [second, inSecond] = [now, 0];
-    inSecond += 1;
-    if (inSecond > POINTS_PER_SECOND) weight = REQUESTS_PER_POINT;
-    if (weight > 1 && Math.random() * weight >= 1) return;
-  }
-  env.ANALYTICS?.writeDataPoint({
-    indexes: [account ?? ""],
-    blobs: [request.method, kind, String(status)],
-    doubles: [Date.now() - started, Number(response.headers.get("content-length") ?? 0), weight],
-  });
 }
 
 function answer(env, request, path, [kind, id, name], now) {

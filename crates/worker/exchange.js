@@ -33,7 +33,7 @@ export function credentials(request) {
   return text;
 }
 
-// Lines of names that came lately: the names, and whether one may be there several times.
+// Lines of names that came lately: the names, whether one may be there several times, and whether the body is compressed.
 const NAMES_AT_MOST = 1000;
 const known = new Map();
 
@@ -42,7 +42,7 @@ function namesOf(line) {
   if (names === undefined) {
     if (known.size >= NAMES_AT_MOST) known.clear();
     const all = line === "" ? [] : line.split(",");
-    names = { all, repeat: all.includes("set-cookie") };
+    names = { all, repeat: all.includes("set-cookie"), coded: all.includes("content-encoding") };
     known.set(line, names);
   }
   return names;
@@ -50,13 +50,16 @@ function namesOf(line) {
 
 // Headers that the module made; see crates/worker/src/exchange.rs. The platform takes an object in half the time that
 // pairs cost it. Only a cookie may be there several times.
-export function fields(text) {
-  const lines = text.split("\n");
-  const { all, repeat } = namesOf(lines[0]);
+function fieldsOf({ all, repeat }, lines) {
   if (repeat) return all.map((name, at) => [name, lines[at + 1]]);
   const headers = {};
   for (let at = 0; at < all.length; at += 1) headers[all[at]] = lines[at + 1];
   return headers;
+}
+
+export function fields(text) {
+  const lines = text.split("\n");
+  return fieldsOf(namesOf(lines[0]), lines);
 }
 
 // Where, in `https://host/path?query`, the path begins.
@@ -77,7 +80,6 @@ export function pathOf(url) {
 
 // A body as it crosses into the module: nothing, bytes, or a reader of them.
 export function incoming(message) {
-  if (message.method === "GET") return undefined;
   const length = message.headers.get("content-length");
   if (length !== null && Number(length) <= WHOLE_BYTES) return message.bytes();
   return message.body?.getReader();
@@ -122,21 +124,26 @@ function outgoing(body) {
   });
 }
 
-// Has a value of the module, which is `PerInstance`, answer a request.
-export function exchange(request, answering) {
-  const body = incoming(request);
-  return body instanceof Promise
-    ? body.then((whole) => exchanged(request, answering, whole))
-    : exchanged(request, answering, body);
-}
+// Where the front sends the parts of a request.
+export const PARTS = "https://partition";
 
-function exchanged(request, answering, body) {
+// Has a value of the module, which is `PerInstance`, answer a request. An object hears, too, whether it is a part.
+export function exchange(request, answering) {
   const { method, url } = request;
   const head = `${method}\n${target(url)}\n${scheme(url)}${lines(request)}`;
-  return guarded(() => answering.get().fetch(head, body));
+  const send = (body) => guarded(() => answering.get().fetch(head, body, url.startsWith(PARTS)));
+  if (method === "GET") return send();
+  const body = incoming(request);
+  return body instanceof Promise ? body.then(send) : send(body);
 }
 
-// Called by the module, which makes its answers by it; see crates/worker/src/exchange.rs.
-globalThis.quartzResponse = (status, headers, body) =>
-  // Compressed bodies are compressed already.
-  new Response(outgoing(body), { status, headers: fields(headers), encodeBody: "manual" });
+// Called by the module, which makes its answers by it; see crates/worker/src/exchange.rs. What an answer does not
+// need to say costs the platform time.
+globalThis.quartzResponse = (status, text, body) => {
+  const lines = text.split("\n");
+  const names = namesOf(lines[0]);
+  const headers = fieldsOf(names, lines);
+  // A compressed body is compressed already.
+  if (names.coded) return new Response(outgoing(body), { status, headers, encodeBody: "manual" });
+  return new Response(outgoing(body), status === 200 ? { headers } : { status, headers });
+};

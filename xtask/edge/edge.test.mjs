@@ -365,20 +365,26 @@ test("of many requests in a second one in ten is a point, which counts for ten",
   try {
     const headers = { authorization: `Bearer ${KEY}` };
     const ask = async () => {
-      const url = "http://localhost/v1/namespaces/none/kv/none";
       const answer = await counted.dispatchFetch(url, { headers });
       await answer.text();
       return answer.status;
     };
+    const space = "http://localhost/v1/namespaces/counted";
+    await counted.dispatchFetch(space, { method: "PUT", headers, body: "{}" });
+    const url = `${space}/kv/key`;
+    await counted.dispatchFetch(url, { method: "PUT", headers, body: "x".repeat(3000) });
     const statuses = await Promise.all(Array.from({ length: 400 }, ask));
-    assert.deepEqual(new Set(statuses), new Set([404]));
+    assert.deepEqual(new Set(statuses), new Set([200]));
   } finally {
     await counted.dispose();
   }
   const points = Array.from(said.matchAll(/POINT (.*)/g), ([, point]) => JSON.parse(point));
-  assert.deepEqual(points[0].blobs, ["GET", "namespace", "404"]);
-  assert.ok(points.every(({ doubles }) => doubles[1] > 0));
-  const weights = points.map(({ doubles }) => doubles[2]);
+  const [, put] = points.splice(0, 2);
+  assert.deepEqual(put.blobs, ["PUT", "namespace", "201"]);
+  assert.deepEqual(put.doubles.slice(2), [3, 0, 0]);
+  assert.deepEqual(points[0].blobs, ["GET", "namespace", "200"]);
+  assert.ok(points.every(({ doubles }) => doubles[3] === 1));
+  const weights = points.map(({ doubles }) => doubles[1]);
   assert.deepEqual(new Set(weights), new Set([1, 10]));
   assert.ok(points.length < 300, `${points.length} points`);
   const told = weights.reduce((sum, weight) => sum + weight, 0);

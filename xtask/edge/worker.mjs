@@ -9,6 +9,7 @@ const FILES = [
   "entry.js",
   "exchange.js",
   "module.js",
+  "points.js",
   "quartz.js",
   "quartz_bg.wasm",
   "sso.js",

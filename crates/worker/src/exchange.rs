@@ -2,8 +2,10 @@
 //!
 //! A crossing costs more than a copy, so a head crosses as one string. On the way in: the method and the target, then
 //! names and values of headers in turn, a line each. On the way out: a line with the names of all headers, separated by
-//! commas, then their values; most answers have the names of the one before them. Bodies up to 1 MiB cross whole;
-//! longer ones, and those of unknown length, piece by piece.
+//! commas, then their values; most answers have the names of the one before them. Each header costs a request some
+//! hundredths, since the platform copies it at every step, so the length of an answer, which the platform itself tells
+//! a client, crosses only for who cannot see it else ([`Length`]). Bodies up to 1 MiB cross whole; longer ones, and
+//! those of unknown length, piece by piece.
 
 use std::convert::Infallible;
 
@@ -59,14 +61,33 @@ impl Pieces {
     }
 }
 
+/// Whether an answer crosses with its `Content-Length`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Length {
+    /// The front reads an answer of a partition whole only if it knows how long it is, and that of a `HEAD` has no body
+    /// to be measured.
+    Told,
+    /// The platform writes it for the client.
+    Seen,
+}
+
 /// Answers a request with a `Response` of JavaScript.
-pub(crate) async fn answer<S>(service: S, head: &str, body: JsValue) -> Result<JsValue, JsValue>
+pub(crate) async fn answer<S>(
+    service: S,
+    head: &str,
+    body: JsValue,
+    length: Length,
+) -> Result<JsValue, JsValue>
 where
     S: Service<Request, Response = Response, Error = Infallible>,
 {
     let request = request(head, body).map_err(|error| JsError::new(&error))?;
+    let length = match request.method() {
+        &Method::HEAD => Length::Told,
+        _ => length,
+    };
     match service.oneshot(request).await {
-        Ok(response) => reply(response).await,
+        Ok(response) => reply(response, length).await,
         Err(never) => match never {},
     }
 }
@@ -117,12 +138,15 @@ pub(crate) fn read_lines(text: &str, headers: &mut HeaderMap) -> Result<(), Stri
 }
 
 /// Each name once, as JavaScript takes them; cookies alone cannot be joined to one line.
-fn to_lines(headers: &HeaderMap) -> String {
+fn to_lines(headers: &HeaderMap, length: Length) -> String {
     let mut names = String::with_capacity(256);
     let mut values = String::with_capacity(256);
     let mut last = None;
     // Values of a name follow each other.
     for (name, value) in headers {
+        if name == header::CONTENT_LENGTH && length == Length::Seen {
+            continue;
+        }
         if last == Some(name) && name != header::SET_COOKIE {
             values.push_str(", ");
         } else {
@@ -211,7 +235,7 @@ pub(crate) async fn send(
         &partition.into(),
         &head.method.as_str().into(),
         &target.into(),
-        &to_lines(&head.headers).into(),
+        &to_lines(&head.headers, Length::Told).into(),
         &body,
     );
     let sent: Promise = function.apply(&JsValue::UNDEFINED, &call)?.dyn_into()?;
@@ -225,9 +249,9 @@ pub(crate) async fn send(
     Ok(response)
 }
 
-async fn reply(response: Response) -> Result<JsValue, JsValue> {
+async fn reply(response: Response, length: Length) -> Result<JsValue, JsValue> {
     let (head, body) = response.into_parts();
-    let (status, headers) = (head.status.as_u16(), to_lines(&head.headers));
+    let (status, headers) = (head.status.as_u16(), to_lines(&head.headers, length));
     if body.is_end_stream() {
         self::response(status, &headers, None)
     } else if body.size_hint().exact().is_some() {

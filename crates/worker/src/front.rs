@@ -23,7 +23,7 @@ use tower::Layer as _;
 use wasm_bindgen::prelude::*;
 
 use crate::{
-    exchange,
+    exchange::{self, Length},
     gate::Gate,
     host::{self, EdgeHost, JsClock, not_ready, spawner},
     nowhere::Nowhere,
@@ -156,7 +156,7 @@ impl Front {
             .map(|app| host::gather(app, &self.settings.cors_origins));
         turn::answer(async move {
             let gather = Extension(space).layer(gather?);
-            exchange::answer(gather, &head, body).await
+            exchange::answer(gather, &head, body, Length::Seen).await
         })
     }
 
@@ -165,7 +165,7 @@ impl Front {
         let api = self
             .app()
             .map(|app| host::api(app, &self.settings.cors_origins));
-        turn::answer(async move { exchange::answer(api?, &head, body).await })
+        turn::answer(async move { exchange::answer(api?, &head, body, Length::Seen).await })
     }
 }
 

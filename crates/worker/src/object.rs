@@ -23,7 +23,7 @@ use wasm_bindgen::prelude::*;
 
 use crate::{
     deliveries::Deliveries,
-    exchange,
+    exchange::{self, Length},
     gate::{self, Gate},
     host::{self, EdgeHost, JsClock, NamespaceObjects, not_ready, spawner},
     listing::{Founded, Listing, Others},
@@ -162,9 +162,10 @@ impl QuartzObject {
         })))
     }
 
-    /// Answers a request; see [`exchange`].
-    pub fn fetch(&self, head: String, body: JsValue) -> Result<JsValue, JsValue> {
+    /// Answers a request; see [`exchange`]. `is_part`: the front will join the answer with others.
+    pub fn fetch(&self, head: String, body: JsValue, is_part: bool) -> Result<JsValue, JsValue> {
         let inner = Rc::clone(&self.0);
+        let length = if is_part { Length::Told } else { Length::Seen };
         turn::answer(async move {
             let (method, target, _) = exchange::parts(&head);
             if inner.is_misdirected(method, target).await? {
@@ -188,7 +189,7 @@ impl QuartzObject {
                 }
             }
             let api = host::api(inner.app.clone(), &inner.cors_origins);
-            let answer = exchange::answer(api, &head, body).await?;
+            let answer = exchange::answer(api, &head, body, length).await?;
             if !matches!(method, "GET" | "HEAD") {
                 if let Role::Registry { sweep_at } = &inner.role
                     && target.starts_with("/v1/auth/")

@@ -19,7 +19,7 @@ pub(crate) struct Args {
     which: Option<Which>,
     #[command(flatten)]
     data: Data,
-    /// Seconds for each key-value measurement
+    /// Seconds for each key-value measurement of the native server
     #[arg(long, global = true, default_value_t = 5)]
     seconds: u32,
 }
@@ -58,7 +58,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         Some(Which::Kv) => simple("kv"),
         Some(Which::Exact) => simple("exact"),
         Some(Which::Accounts) => run_accounts(args.seconds),
-        Some(Which::Edge) => edge::bench(&data()?, args.seconds),
+        Some(Which::Edge) => edge::bench(&data()?),
         Some(Which::Vectors(chosen)) => vectors::run(chosen, &data()?),
         Some(Which::All) => {
             simple("all")?;

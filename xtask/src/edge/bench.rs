@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Builds both sides, measures, and writes a record.
-pub(crate) fn bench(data: &Path, seconds: u32) -> Result<()> {
+pub(crate) fn bench(data: &Path) -> Result<()> {
     setup::need("wrk", &["wrk"])?;
     let wasm = setup::wasm()?;
     let (worker, tested) = (build(&wasm)?, under_test(&wasm)?);
@@ -26,7 +26,7 @@ pub(crate) fn bench(data: &Path, seconds: u32) -> Result<()> {
     process::run(
         program(release.join("quartz-bench"))
             .env("EDGE_MODULES", &tools.modules)
-            .args(["edge", "--seconds", &seconds.to_string(), "--quartz"])
+            .args(["edge", "--quartz"])
             .arg(release.join("quartz"))
             .arg("--node")
             .arg(&tools.node)

@@ -21,7 +21,13 @@ use crate::{
 const SIZE_LIMIT_BYTES: u64 = 3_000_000;
 const PROFILE: &str = "edge";
 /// Our own modules in JavaScript.
-const OURS: [&str; 4] = ["entry.js", "exchange.js", "module.js", "sso.js"];
+const OURS: [&str; 5] = [
+    "entry.js",
+    "exchange.js",
+    "module.js",
+    "points.js",
+    "sso.js",
+];
 /// The package that single sign-on is made with; it is one module.
 const LIBRARY: &str = "oauth4webapi";
 
