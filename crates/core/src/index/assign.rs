@@ -1,7 +1,7 @@
 use super::{router::Near, sketch::Sketch};
 
 /// How much a direction that the first residual already covers is worth less (λ of SOAR).
-const ORTHOGONALITY: f32 = 1.0;
+const ORTHOGONALITY: f32 = 2.0;
 
 /// Squared distance of a vector to a centroid near it.
 pub(crate) fn squared_distance(vector: &Sketch, near: &Near) -> f32 {

@@ -179,9 +179,8 @@ impl Editor<'_> {
         let centroid = mean(first.map(|member| &*member.sketch));
         self.recentre([(cluster, centroid)]);
         self.page(cluster).await?.clear();
-        let around = self.around(&[cluster]);
         for member in members {
-            let near = self.compare(&member.sketch, &around, member.place);
+            let near = self.nearest(&member);
             let home = member.place.primary;
             let nearest = choose(&member.sketch, &near, home, [home; 2]);
             let (ordinal, before) = (member.ordinal, Some(member.place));
@@ -196,6 +195,22 @@ impl Editor<'_> {
             .await?;
         }
         Ok(())
+    }
+
+    /// The clusters nearest to a vector, and those it is in. Among the clusters around its own there is often none
+    /// that is good as its second.
+    fn nearest(&self, member: &Member) -> Vec<Near> {
+        let router = &self.index.router;
+        let vector = Prepared::member((*member.sketch).clone());
+        let mut near = router.near(&vector, Nearness::Distance, AROUND);
+        for cluster in member.place.clusters() {
+            if let Some(centroid) = router.centroid(cluster)
+                && near.iter().all(|near| near.cluster != cluster)
+            {
+                near.push(Near::new(&member.sketch, cluster, centroid));
+            }
+        }
+        near
     }
 
     /// Some clusters and those near them.
