@@ -75,7 +75,8 @@ fn leanings(vectors: &[&Sketch], [first, second]: &[Sketch; 2]) -> Vec<f32> {
         .collect()
 }
 
-/// Cuts where the leaning changes sign, or as near to it as the smallest share allows.
+/// Cuts where the leaning changes sign, or as near to it as the smallest share allows; in the middle if it never does,
+/// as among equal vectors, so that a heap of them takes no more cuts than it must.
 fn balance(leanings: &[f32]) -> Vec<bool> {
     let mut order: Vec<usize> = (0..leanings.len()).collect();
     order.sort_by(|&a, &b| leanings[a].total_cmp(&leanings[b]));
@@ -84,7 +85,11 @@ fn balance(leanings: &[f32]) -> Vec<bool> {
         .len()
         .div_ceil(SMALLEST_SHARE)
         .min(leanings.len() / 2);
-    let cut = natural.clamp(smallest, leanings.len() - smallest);
+    let cut = match natural {
+        0 => leanings.len() / 2,
+        all if all == leanings.len() => leanings.len() / 2,
+        natural => natural.clamp(smallest, leanings.len() - smallest),
+    };
     let mut second = vec![false; leanings.len()];
     for &at in &order[cut..] {
         second[at] = true;

@@ -331,7 +331,7 @@ impl<'a> Editor<'a> {
         Ok(())
     }
 
-    async fn enter(
+    pub(super) async fn enter(
         &mut self,
         cluster: u32,
         ordinal: u32,

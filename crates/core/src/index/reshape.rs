@@ -8,6 +8,7 @@ use super::{
     assign::squared_distance,
     bisect::{bisect, mean},
     edit::{EditedPage, Editor, NEIGHBOURS},
+    page::Role,
     prepared::Prepared,
     router::{Near, Nearness},
     sketch::Sketch,
@@ -165,24 +166,28 @@ impl Editor<'_> {
         Ok(())
     }
 
-    /// Moves a centroid to the mean of its members in first place, and lets all members choose again: one
-    /// step of Lloyd's algorithm for one cluster. What splits around it have left in a second best place
-    /// finds a better one.
+    /// Moves a centroid to the mean of its members in first place, and lets those choose again: one step of Lloyd's
+    /// algorithm for one cluster. What splits around it have left in a second best place finds a better one.
     pub(super) async fn centre(&mut self, cluster: u32) -> Result<()> {
-        let members = self.members(cluster).await?;
-        let first = members
-            .iter()
-            .filter(|member| member.place.primary == cluster);
-        if first.clone().next().is_none() {
+        let members = self.members(cluster).await?.into_iter();
+        let (first, second): (Vec<_>, Vec<_>) =
+            members.partition(|member| member.place.primary == cluster);
+        if first.is_empty() {
             return Ok(());
         }
-        let centroid = mean(first.map(|member| &*member.sketch));
+        let centroid = mean(first.iter().map(|member| &*member.sketch));
         self.recentre([(cluster, centroid)]);
         self.page(cluster).await?.clear();
-        for member in members {
+        // They choose when the cluster they are in first is centred.
+        for member in second {
+            let Member {
+                ordinal, sketch, ..
+            } = member;
+            self.enter(cluster, ordinal, Role::Second, &sketch).await?;
+        }
+        for member in first {
             let near = self.nearest(&member);
-            let home = member.place.primary;
-            let nearest = choose(&member.sketch, &near, home, [home; 2]);
+            let nearest = choose(&member.sketch, &near, cluster, [cluster; 2]);
             let (ordinal, before) = (member.ordinal, Some(member.place));
             self.assign(
                 ordinal,
