@@ -48,6 +48,15 @@ pub(crate) struct Reading {
 }
 
 impl Curve {
+    /// Takes the points of a second measurement of the same efforts that are faster.
+    pub(crate) fn keep_faster(&mut self, other: &Self) {
+        for (point, other) in self.points.iter_mut().zip(&other.points) {
+            if other.rate > point.rate {
+                *point = other.clone();
+            }
+        }
+    }
+
     /// Queries a second at this recall: log-linear between the two best points around it. A curve that
     /// lies above it altogether gives its fastest point; one that never gets there gives nothing.
     pub(crate) fn at(&self, recall: f64) -> Option<Reading> {

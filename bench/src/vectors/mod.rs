@@ -88,6 +88,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     record.write(&args.record, "-vectors")
 }
 
+/// How often speeds that are compared are measured.
+const TURNS: usize = 3;
+
 /// What the measures work with.
 struct Bench<'a> {
     args: &'a Args,
@@ -104,20 +107,16 @@ impl Bench<'_> {
         if let Some(speed) = self.ours.get(&key) {
             return Ok(speed.clone());
         }
-        let store = stores::filled(self.args, set, variant)?;
-        let text = command::output(
-            Command::new(std::env::current_exe()?)
-                .args(["ours", "curve"])
-                .arg(store.path)
-                .arg(set.prepare(self.args)?)
-                .args(["--queries", &self.args.queries().to_string()])
-                .args(queries),
-        )?;
-        let speed: Speed = serde_json::from_str(&text)?;
+        let speed = measure(self.args, set, variant, queries)?;
+        self.keep_ours(set, variant, queries, &speed);
+        Ok(speed)
+    }
+
+    fn keep_ours(&mut self, set: Set, variant: Variant, queries: &[&str], speed: &Speed) {
+        let key = format!("{} {} {queries:?}", set.name(), variant.name());
         self.record
             .curve(&format!("{}, {}", set.name(), variant.name()), &speed.curve);
         self.ours.insert(key, speed.clone());
-        Ok(speed)
     }
 
     /// Curves of a family of rivals on a set.
@@ -127,10 +126,58 @@ impl Bench<'_> {
             return Ok(curves.clone());
         }
         let curves = rivals::measure(self.args, set, script, only)?;
-        for curve in &curves {
-            self.record.curve(set.name(), curve);
-        }
-        self.rivals.insert(key, curves.clone());
+        self.keep_rivals(set, script, only, &curves);
         Ok(curves)
     }
+
+    fn keep_rivals(&mut self, set: Set, script: &str, only: &str, curves: &[Curve]) {
+        let key = format!("{} {script} {only}", set.name());
+        for curve in curves {
+            self.record.curve(set.name(), curve);
+        }
+        self.rivals.insert(key, curves.to_vec());
+    }
+
+    /// Measures our speed and that of families of rivals (script and members) in turns, so that what else the machine
+    /// does meets all alike; the fastest turn of each effort counts.
+    fn in_turns(
+        &mut self,
+        set: Set,
+        families: &[(&str, &str)],
+        queries: &[&str],
+    ) -> anyhow::Result<()> {
+        let turn = || -> anyhow::Result<(Speed, Vec<Vec<Curve>>)> {
+            let rivals = families
+                .iter()
+                .map(|(script, only)| rivals::measure(self.args, set, script, only));
+            let rivals = rivals.collect::<Result<_, _>>()?;
+            Ok((measure(self.args, set, Variant::PLAIN, queries)?, rivals))
+        };
+        let (mut ours, mut rivals) = turn()?;
+        for _ in 1..TURNS {
+            let (again, others) = turn()?;
+            ours.curve.keep_faster(&again.curve);
+            for (curve, other) in rivals.iter_mut().flatten().zip(others.iter().flatten()) {
+                curve.keep_faster(other);
+            }
+        }
+        self.keep_ours(set, Variant::PLAIN, queries, &ours);
+        for ((script, only), curves) in families.iter().zip(rivals) {
+            self.keep_rivals(set, script, only, &curves);
+        }
+        Ok(())
+    }
+}
+
+fn measure(args: &Args, set: Set, variant: Variant, queries: &[&str]) -> anyhow::Result<Speed> {
+    let store = stores::filled(args, set, variant)?;
+    let text = command::output(
+        Command::new(std::env::current_exe()?)
+            .args(["ours", "curve"])
+            .arg(store.path)
+            .arg(set.prepare(args)?)
+            .args(["--queries", &args.queries().to_string()])
+            .args(queries),
+    )?;
+    Ok(serde_json::from_str(&text)?)
 }

@@ -23,6 +23,12 @@ pub(super) fn run(bench: &mut Bench<'_>) -> anyhow::Result<()> {
         if !bench.args.wants(set) {
             continue;
         }
+        let families = [
+            ("graphs.py", graph_names(set)),
+            ("inverted.py", "IVF"),
+            ("qdrant.py", "qdrant"),
+        ];
+        bench.in_turns(set, &families, &EFFORTS)?;
         let graphs = graphs(bench, set)?;
         let inverted = bench.rivals(set, "inverted.py", "IVF")?;
         let engines = bench.rivals(set, "qdrant.py", "qdrant")?;
@@ -37,13 +43,17 @@ pub(super) fn run(bench: &mut Bench<'_>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The graph libraries on a set; on large ones, whose graphs take long to build, fewer of them.
-pub(super) fn graphs(bench: &mut Bench<'_>, set: Set) -> anyhow::Result<Vec<Curve>> {
-    let only = match set {
+/// On large sets, whose graphs take long to build, fewer of them.
+const fn graph_names(set: Set) -> &'static str {
+    match set {
         Set::Real => GRAPHS,
         Set::Synthetic384 | Set::Synthetic1536 => "hnswlib,faiss-hnsw",
-    };
-    bench.rivals(set, "graphs.py", only)
+    }
+}
+
+/// The graph libraries on a set.
+pub(super) fn graphs(bench: &mut Bench<'_>, set: Set) -> anyhow::Result<Vec<Curve>> {
+    bench.rivals(set, "graphs.py", graph_names(set))
 }
 
 /// A row: our speed at a recall beside the best of these.
