@@ -110,10 +110,11 @@ function accountOf(name) {
   return spaceOf(name).split("/")[0];
 }
 
-// A name is hashed into the id of its object, which is for good.
+// Ids of objects by name: to make one hashes the name, and it is for good.
 const ids = new Map();
 
-function namespace(env, name) {
+// The object of a namespace, `account/name`, or of one of its partitions.
+function home(env, name) {
   let id = ids.get(name);
   if (id === undefined) {
     if (ids.size >= Memory.MOST) ids.clear();
@@ -123,13 +124,8 @@ function namespace(env, name) {
   return env.NAMESPACES.get(id);
 }
 
-// `space` is `account/name`.
-function home(env, space) {
-  return namespace(env, space);
-}
-
 function partition(env, space, createdAt, number) {
-  return namespace(env, `${space}/${createdAt}/${number}`);
+  return home(env, `${space}/${createdAt}/${number}`);
 }
 
 // `[kind, account, name]` of a request, or a promise of it; see crates/worker/src/front.rs.

@@ -19,7 +19,7 @@ use crate::{keys::place::Place, store::Result};
 const BASIS_MIN: usize = 8;
 /// What squared distances may be off, in squared lengths.
 const ROUNDING: f32 = 1e-5;
-/// Clusters around a centre that its members choose from.
+/// Clusters that members choose from: around a new centre, or nearest to the vector.
 const AROUND: usize = 32;
 
 impl Editor<'_> {
@@ -186,7 +186,7 @@ impl Editor<'_> {
             self.enter(cluster, ordinal, Role::Second, &sketch).await?;
         }
         for member in first {
-            let near = self.nearest(&member);
+            let near = self.choices(&member);
             let nearest = choose(&member.sketch, &near, cluster, [cluster; 2]);
             let (ordinal, before) = (member.ordinal, Some(member.place));
             self.assign(
@@ -204,7 +204,7 @@ impl Editor<'_> {
 
     /// The clusters nearest to a vector, and those it is in. Among the clusters around its own there is often none
     /// that is good as its second.
-    fn nearest(&self, member: &Member) -> Vec<Near> {
+    fn choices(&self, member: &Member) -> Vec<Near> {
         let router = &self.index.router;
         let vector = Prepared::member((*member.sketch).clone());
         let mut near = router.near(&vector, Nearness::Distance, AROUND);
