@@ -12,11 +12,11 @@ use crate::{
 
 /// How patient a search must be for a recall, learnt from the namespace's own vectors.
 ///
-/// A search that ends after `p` clusters in a row without a find misses what it would have found after a longer
-/// stretch. So one patient search tells what every less patient one finds: each neighbour *needs* the longest
+/// A search that ends after a stretch of clusters without a find misses what it would have found after a longer one.
+/// So one patient search tells what every less patient one finds: each neighbour *needs* more than the longest
 /// stretch before it. Searches for vectors of the namespace, each left out of its own answer, are done a few at a
-/// time when the index has nothing better to do, and anew when the number of vectors has doubled or
-/// halved.
+/// time when the index has nothing better to do. As the number of vectors changes, what was found fades, and others
+/// take its place.
 #[derive(Clone, Debug)]
 pub(crate) struct Calibration(Row);
 
@@ -28,23 +28,22 @@ const STOP: Stop = Stop {
     patience: 256.0,
     probes: usize::MAX,
 };
-/// Neighbours of each.
-const NEIGHBOURS: usize = 10;
 /// Searches for a full calibration, and at a time.
-const SEARCHES: u32 = 192;
-const SEARCHES_PER_TURN: u32 = 8;
+const SEARCHES: u32 = 2048;
+const SEARCHES_PER_TURN: u32 = 16;
+/// The change of the number of vectors at which what was found fades.
+const GROWTH: f64 = 1.125;
 /// Indexes of fewer clusters are not calibrated: searches go through half of them anyway.
 const CLUSTERS_MIN: usize = 64;
 /// Neighbours that the law below counts for: as many as six searches find.
 const BELIEVED: f64 = 60.0;
 /// Queries are not vectors of the namespace, so the aim is to miss only this share of what may be missed.
-const CAUTION: f64 = 0.85;
+const CAUTION: f64 = 0.8;
 const PATIENCE_MAX: f64 = 4096.0;
 
-/// What is missed with a patience, as long as nothing is known: a law that held for sentence embeddings, whose index
-/// had not been tended yet.
+/// What is missed with a patience, as long as nothing is known: a law that held for sentence embeddings.
 fn believed_missed(patience: f64) -> f64 {
-    (1.0 / (patience + 1.0)).min(1.0)
+    1.0 / (patience + 10.0)
 }
 
 impl Default for Calibration {
@@ -58,6 +57,9 @@ impl Default for Calibration {
 }
 
 impl Calibration {
+    /// How many matches the recall is of.
+    pub(crate) const NEIGHBOURS: usize = 10;
+
     pub(crate) async fn load(snapshot: &dyn Snapshot) -> Result<Self> {
         let key = keys::calibration::key();
         let corrupt = |why| StoreError::corrupt_row(&key, why);
@@ -78,12 +80,22 @@ impl Calibration {
 
     /// Whether some searches are to be done.
     pub(super) fn is_due(&self, clusters: usize, vectors: u64) -> bool {
-        clusters >= CLUSTERS_MIN && (self.0.searches < SEARCHES || self.is_outgrown(vectors))
+        clusters >= CLUSTERS_MIN && (self.0.searches < SEARCHES || self.kept(vectors).is_some())
     }
 
-    fn is_outgrown(&self, vectors: u64) -> bool {
-        let before = u64::from(self.0.vectors);
-        vectors > 2 * before || 2 * vectors < before
+    /// The share of what was found that is still to count for so many vectors, if some is to fade: the square of the
+    /// ratio of their numbers.
+    fn kept(&self, vectors: u64) -> Option<f64> {
+        let (before, now) = (f64::from(self.0.vectors), vectors as f64);
+        let ratio = before.min(now) / before.max(now).max(1.0);
+        (ratio * GROWTH < 1.0).then_some(ratio * ratio)
+    }
+
+    fn fade(&mut self, vectors: u64, kept: f64) {
+        let fade = |count: &mut u32| *count = (f64::from(*count) * kept).round() as u32;
+        fade(&mut self.0.searches);
+        self.0.found.iter_mut().for_each(fade);
+        self.0.vectors = vectors.try_into().unwrap_or(u32::MAX);
     }
 
     /// The patience that finds this share of the true neighbours.
@@ -114,8 +126,9 @@ impl Calibration {
         (f64::from(missed) + believed) / (f64::from(all) + BELIEVED)
     }
 
-    fn record(&mut self, needed: u32) {
-        let class = PATIENCE.iter().take_while(|&&most| most < needed).count();
+    fn record(&mut self, needed: f32) {
+        let too_little = |patience: &&u32| **patience as f32 <= needed;
+        let class = PATIENCE.iter().take_while(too_little).count();
         self.0.found[class] += 1;
     }
 }
@@ -128,9 +141,8 @@ impl Editor<'_> {
             return Ok(());
         }
         let mut calibration = self.index.calibration.clone();
-        if calibration.is_outgrown(vectors.len()) {
-            calibration = Calibration::default();
-            calibration.0.vectors = vectors.len().try_into().unwrap_or(u32::MAX);
+        if let Some(kept) = calibration.kept(vectors.len()) {
+            calibration.fade(vectors.len(), kept);
         }
         let dimension = self.base.rotation.dimension();
         for _ in 0..SEARCHES_PER_TURN {
@@ -148,7 +160,7 @@ impl Editor<'_> {
                 cache: self.cache,
                 allowed: Allowed::AllBut(&itself),
             };
-            for needed in search.needed(&query, NEIGHBOURS, STOP).await? {
+            for needed in search.needed(&query, Calibration::NEIGHBOURS, STOP).await? {
                 calibration.record(needed);
             }
             calibration.0.searches += 1;
@@ -166,7 +178,7 @@ mod tests {
     #[test]
     fn patience_grows_with_recall_whatever_was_found() {
         let mut calibrations = vec![Calibration::default()];
-        for needed in [1, 5, 300] {
+        for needed in [0.0, 5.0, 300.0] {
             let mut calibration = Calibration::default();
             for _ in 0..2000 {
                 calibration.record(needed);
@@ -190,7 +202,7 @@ mod tests {
         let mut calibration = Calibration::default();
         // A tenth needs 40, all others nothing.
         for neighbour in 0..2000 {
-            calibration.record(if neighbour % 10 == 0 { 40 } else { 1 });
+            calibration.record(if neighbour % 10 == 0 { 40.0 } else { 0.0 });
         }
         assert!(calibration.patience(0.85) < 3.0);
         let patience = calibration.patience(0.95);

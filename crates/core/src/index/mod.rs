@@ -33,6 +33,7 @@ mod each;
 mod edit;
 mod gathered;
 mod group;
+mod outlook;
 mod page;
 mod places;
 mod prepared;

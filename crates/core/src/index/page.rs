@@ -108,6 +108,19 @@ impl Page {
         &self.codes[block * first..block * last]
     }
 
+    /// The mean scale of the members.
+    pub(crate) fn spread(&self) -> f32 {
+        const LANES: usize = 16;
+        let (chunks, _) = self.scale.as_chunks::<LANES>();
+        let mut sums = [0.0; LANES];
+        for chunk in chunks {
+            for (sum, scale) in sums.iter_mut().zip(chunk) {
+                *sum += scale;
+            }
+        }
+        sums.iter().sum::<f32>() / self.members.len().max(1) as f32
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.members.len()
     }

@@ -6,6 +6,7 @@ use super::{
     Index, Page, SketchBlock,
     allowed::Allowed,
     code::DEVIATION,
+    outlook::Outlook,
     prepared::Prepared,
     router::{Nearness, Ranked, Ranking},
     seen::Seen,
@@ -22,7 +23,7 @@ use crate::{
 const SKETCH_DEVIATIONS: f32 = 3.0;
 /// Clusters that are ranked at first: a few, those that are scanned in vain before the search ends, and a
 /// quarter of them, within bounds.
-const ROUTED_SPARE: usize = 12;
+const ROUTED_SPARE: usize = 24;
 const ROUTED_MAX: usize = 512;
 /// Clusters scanned before their candidates are compared, so that memory is waited for once.
 const ROUND: usize = 4;
@@ -36,8 +37,9 @@ const CLUSTERS_PER_TURN: usize = 64;
 pub(crate) struct Stop {
     /// How many standard deviations of a one-bit estimate a vector is given the benefit of.
     pub(crate) deviations: f32,
-    /// After this many clusters in a row that brought nothing new among the best. Of a cluster of which a filter
-    /// allows only some, the square root of their share counts, or of its share of all vectors where that is less.
+    /// After clusters in a row that brought nothing new among the best and count for this much together: each its
+    /// [weight](Outlook::weight). Of a cluster of which a filter allows only some, that counts times the square root
+    /// of their share, or of its share of all vectors where that is less.
     pub(crate) patience: f32,
     /// After this many clusters.
     pub(crate) probes: usize,
@@ -74,9 +76,9 @@ impl Search<'_> {
         Ok(found)
     }
 
-    /// Searches as [`run`](Self::run) does and gives for each of the `k` best the least patience that a search must
-    /// have to find it.
-    pub(super) async fn needed(&self, query: &[f32], k: usize, stop: Stop) -> Result<Vec<u32>> {
+    /// Searches as [`run`](Self::run) does and gives for each of the `k` best the patience that a search must exceed
+    /// to find it.
+    pub(super) async fn needed(&self, query: &[f32], k: usize, stop: Stop) -> Result<Vec<f32>> {
         let best = self.probe(query, k, stop, &mut Found::default()).await?;
         let mut refined = best.refined;
         refined.sort_unstable_by(|a, b| b.rank.total_cmp(&a.rank));
@@ -99,7 +101,7 @@ impl Search<'_> {
             let done = found.probes as usize;
             let most = if done < stop.probes {
                 stop.probes - done
-            } else if work.best.is_full() || work.best.has_all(&self.allowed) {
+            } else if work.best.is_full() {
                 break;
             } else {
                 // If k match, k come back.
@@ -138,10 +140,18 @@ impl Search<'_> {
             work.changed = [false; ROUND];
             let compared = work.best.refined.len();
             self.refine(&query, &mut work).await?;
+            if work.best.has_all(&self.allowed) {
+                break;
+            }
+            for (number, ranked, page) in &pages {
+                let outlook =
+                    Outlook::new(metric, &query, *ranked, page.spread(), self.dimension());
+                counts[*number] *= outlook.weight(work.best.threshold);
+            }
             let mut enough = false;
-            let mut needed = [0; ROUND];
+            let mut needed = [0.0; ROUND];
             for number in 0..clusters {
-                needed[number] = longest_quiet as u32 + 1;
+                needed[number] = longest_quiet;
                 quiet = if work.changed[number] {
                     0.0
                 } else {
@@ -151,9 +161,9 @@ impl Search<'_> {
                 enough |= quiet >= stop.patience;
             }
             for vector in &mut work.best.refined[compared..] {
-                vector.needed = needed[vector.needed as usize];
+                vector.needed = needed[vector.number];
             }
-            if enough && (work.best.is_full() || work.best.has_all(&self.allowed)) {
+            if enough && work.best.is_full() {
                 break;
             }
         }
@@ -448,9 +458,10 @@ pub(super) struct Refined {
     /// How far the rank may be off.
     off: f32,
     ordinal: u32,
-    /// The patience without which the search would have ended before; until the end of the round, the number of the
-    /// cluster in it.
-    needed: u32,
+    /// The cluster in its round.
+    number: usize,
+    /// The patience with which, or with less, the search would have ended before.
+    needed: f32,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -511,7 +522,8 @@ impl Best {
             rank,
             off,
             ordinal,
-            needed: number as u32,
+            number,
+            needed: 0.0,
         });
         if self.is_full() && rank <= self.threshold {
             return Ok(false);

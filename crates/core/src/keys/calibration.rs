@@ -9,9 +9,9 @@ pub const CLASSES: usize = 16;
 /// The row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Row {
-    /// Vectors in the namespace when the first of the searches was done.
+    /// Vectors in the namespace when what was found last faded.
     pub vectors: u32,
-    /// Searches since then.
+    /// Searches that still count.
     pub searches: u32,
     /// Neighbours found, by class.
     pub found: [u32; CLASSES],

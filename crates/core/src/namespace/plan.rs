@@ -42,8 +42,9 @@ const CLUSTER: f64 = 550.0;
 const CLUSTERS_FOR_TEN: f64 = 20.0;
 const GROWTH_BY_COUNT: f64 = 0.45;
 const GROWTH_BY_SCARCITY: f64 = 0.8;
-/// Under a filter a search is so much more patient: what matches often lies together, and apart from the query.
-const FILTERED_PATIENCE: f64 = 1.25;
+/// Clusters count the less the lower the worst match is (`Outlook`), so a search need not be as patient. How patience
+/// goes with the rank of that among all vectors.
+const PATIENCE_BY_RANK: f64 = -0.45;
 
 /// The benefit of the doubt that a one-bit estimate is given up to a recall of 0.95 (RaBitQ's ε₀), and how it grows
 /// beyond.
@@ -59,20 +60,14 @@ impl Cost<'_> {
     /// The cheapest approximate way and where it stops, or `None` where an exact answer costs no more.
     pub(super) fn route(&self, effort: Effort) -> Option<(Route, Stop)> {
         let calibration = self.calibration?;
-        let patience = |recall| {
-            let patience = calibration.patience(recall);
-            patience
-                * if self.filtered {
-                    FILTERED_PATIENCE
-                } else {
-                    1.0
-                }
-        };
+        let scarcity = self.vectors as f64 / self.candidates.max(1) as f64;
+        let rank = self.top_k.max(1) as f64 * scarcity;
+        let by_rank = (rank / Calibration::NEIGHBOURS as f64).powf(PATIENCE_BY_RANK);
         let stop = match effort {
             Effort::Exact => return None,
             Effort::Recall(recall) => Stop {
                 deviations: DEVIATIONS + DEVIATIONS_PER_RECALL * (recall - 0.95).max(0.0),
-                patience: patience(recall) as f32,
+                patience: (calibration.patience(recall) * by_rank) as f32,
                 probes: usize::MAX,
             },
             Effort::Probes(probes) => Stop {
@@ -96,7 +91,6 @@ impl Cost<'_> {
         if !self.filtered {
             return Some((Route::Clusters, stop));
         }
-        let scarcity = self.vectors as f64 / self.candidates.max(1) as f64;
         let clusters = CLUSTERS_FOR_TEN
             * (self.top_k as f64 / 10.0).powf(GROWTH_BY_COUNT)
             * scarcity.powf(GROWTH_BY_SCARCITY);
