@@ -39,6 +39,9 @@ const CLUSTERS_MIN: usize = 64;
 const BELIEVED: f64 = 60.0;
 /// Queries are not vectors of the namespace, so the aim is to miss only this share of what may be missed.
 const CAUTION: f64 = 0.8;
+/// How many neighbours need more than the searches have for each that needs more than the last class: those are not
+/// seen. What is missed falls with the inverse of the patience, so of what needs more than 192 a quarter is found by 256.
+const UNSEEN: f64 = 3.0;
 const PATIENCE_MAX: f64 = 4096.0;
 
 /// What is missed with a patience, as long as nothing is known: a law that held for sentence embeddings.
@@ -122,8 +125,9 @@ impl Calibration {
     fn missed(&self, class: usize) -> f64 {
         let missed: u32 = self.0.found[class + 1..].iter().sum();
         let all: u32 = self.0.found.iter().sum();
+        let unseen = UNSEEN * f64::from(self.0.found[CLASSES - 1]);
         let believed = BELIEVED * believed_missed(f64::from(PATIENCE[class]));
-        (f64::from(missed) + believed) / (f64::from(all) + BELIEVED)
+        (f64::from(missed) + unseen + believed) / (f64::from(all) + unseen + BELIEVED)
     }
 
     fn record(&mut self, needed: f32) {
