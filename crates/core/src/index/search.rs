@@ -21,8 +21,8 @@ use crate::{
 
 /// How many standard deviations of the estimate by its sketch a vector is given the benefit of.
 const SKETCH_DEVIATIONS: f32 = 3.0;
-/// Clusters that are ranked at first: a few, those that are scanned in vain before the search ends, and a
-/// quarter of them, within bounds.
+/// Clusters that are ranked at first: a few, and one and a quarter for each unit of patience, which is about a cluster
+/// scanned in vain, within bounds.
 const ROUTED_SPARE: usize = 24;
 const ROUTED_MAX: usize = 512;
 /// Clusters scanned before their candidates are compared, so that memory is waited for once.
