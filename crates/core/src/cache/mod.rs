@@ -155,9 +155,12 @@ impl VectorCache {
         self.shared.entries.remove(&number);
     }
 
-    /// Tells the cache of some uses of an entry.
-    fn touch(&self, number: u64, uses: u64) {
+    /// Tells the cache that an entry is in use.
+    fn touch(&self, number: u64) {
         self.shared.entries.get(&number);
+    }
+
+    fn count(&self, uses: u64) {
         self.shared.hits.fetch_add(uses, Ordering::Relaxed);
     }
 

@@ -2,7 +2,7 @@ use std::{
     ops::Deref,
     sync::{
         Arc, Weak,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicPtr, AtomicU64, Ordering},
     },
 };
 
@@ -16,8 +16,8 @@ use crate::store::Result;
 /// none comes in, none leaves, and nobody needs to know. Uses in quick succession count as one (as in LRU-K, O'Neil et
 /// al. 1993).
 const ARRIVALS_PER_TOUCH: u64 = 16;
-/// Of so many uses it is told in any case, for its statistics.
-const USES_PER_TOUCH: u64 = 64;
+/// So many uses are counted together, for its statistics.
+const USES_PER_COUNT: u64 = 64;
 /// Slots that are copied together when one of them changes.
 const CHUNK: usize = 64;
 
@@ -30,7 +30,28 @@ pub(crate) struct Slots<T> {
 }
 
 /// As long as it needs to be: most namespaces have one part, and a slot for that.
-type Chunk<T> = [ArcSwapWeak<Kept<T>>];
+type Chunk<T> = [Slot<T>];
+
+struct Slot<T> {
+    kept: ArcSwapWeak<Kept<T>>,
+    /// Where that is, or was a moment ago: to ask the processor for it without the look-up, which counts who reads.
+    address: AtomicPtr<Kept<T>>,
+}
+
+impl<T> Slot<T> {
+    fn new(kept: Weak<Kept<T>>) -> Self {
+        Self {
+            address: AtomicPtr::new(kept.as_ptr().cast_mut()),
+            kept: ArcSwapWeak::new(kept),
+        }
+    }
+
+    fn swap(&self, kept: &Arc<Kept<T>>) -> Weak<Kept<T>> {
+        let address = Arc::as_ptr(kept).cast_mut();
+        self.address.store(address, Ordering::Relaxed);
+        self.kept.swap(Arc::downgrade(kept))
+    }
+}
 
 /// A part in the cache.
 pub(crate) struct Kept<T> {
@@ -66,13 +87,14 @@ impl<T: Cached> Kept<T> {
         let arrivals = cache.arrivals();
         let told_at = kept.told_at.load(Ordering::Relaxed);
         let is_later = arrivals.saturating_sub(told_at) >= ARRIVALS_PER_TOUCH;
-        if uses >= USES_PER_TOUCH || is_later && uses >= T::uses_for_one() {
-            kept.untold.store(0, Ordering::Relaxed);
+        if is_later && uses >= T::uses_for_one() {
             kept.told_at.store(arrivals, Ordering::Relaxed);
-            cache.touch(kept.number, uses);
-        } else {
-            kept.untold.store(uses, Ordering::Relaxed);
+            cache.touch(kept.number);
+        } else if uses < USES_PER_COUNT {
+            return kept.untold.store(uses, Ordering::Relaxed);
         }
+        kept.untold.store(0, Ordering::Relaxed);
+        cache.count(uses);
     }
 }
 
@@ -130,27 +152,13 @@ impl<T: Cached> Slots<T> {
 
     /// The same for whoever needs it only if it is there: the look-up is not counted.
     pub(crate) fn peek(&self, number: u32) -> Option<Arc<Kept<T>>> {
-        self.slot(number).and_then(|slot| slot.load().upgrade())
+        self.slot(number)?.kept.load().upgrade()
     }
 
     /// Asks the processor for what [`get`](Self::get) will read.
     pub(crate) fn expect(&self, number: u32) {
         if let Some(slot) = self.slot(number) {
-            prefetch_value(slot.load().as_ptr());
-        }
-    }
-
-    /// A part that is in memory, or else what [`load_if_wanted`](Self::load_if_wanted) gives.
-    pub(crate) async fn get_or_load(
-        &self,
-        cache: &VectorCache,
-        number: u32,
-        bytes: usize,
-        load: impl Future<Output = Result<T>>,
-    ) -> Result<Option<Arc<Kept<T>>>> {
-        match self.get(cache, number) {
-            Some(kept) => Ok(Some(kept)),
-            None => self.load_if_wanted(cache, number, bytes, load).await,
+            prefetch_value(slot.address.load(Ordering::Relaxed));
         }
     }
 
@@ -175,7 +183,7 @@ impl<T: Cached> Slots<T> {
             return Kept::apart(part);
         };
         let kept = Kept::new(cache, part);
-        let before = slot.swap(Arc::downgrade(&kept));
+        let before = slot.swap(&kept);
         // Another search has brought it in meanwhile.
         if let Some(before) = before.upgrade() {
             cache.remove(before.number);
@@ -215,21 +223,21 @@ impl<T: Cached> Slots<T> {
         }
     }
 
-    fn slot(&self, number: u32) -> Option<&ArcSwapWeak<Kept<T>>> {
+    fn slot(&self, number: u32) -> Option<&Slot<T>> {
         let chunk = self.chunks.get(number as usize / CHUNK)?;
         chunk.get(number as usize % CHUNK)
     }
 }
 
 fn empty_chunk<T>(len: usize) -> Arc<Chunk<T>> {
-    (0..len).map(|_| ArcSwapWeak::new(Weak::new())).collect()
+    (0..len).map(|_| Slot::new(Weak::new())).collect()
 }
 
 /// A chunk with what `keeps` says of another one, and empty slots up to a length.
 fn copy<T>(chunk: &Chunk<T>, len: usize, keeps: impl Fn(usize) -> bool) -> Arc<Chunk<T>> {
     let slot = |at: usize| match chunk.get(at) {
-        Some(slot) if keeps(at) => ArcSwapWeak::new(slot.load_full()),
-        _ => ArcSwapWeak::new(Weak::new()),
+        Some(slot) if keeps(at) => Slot::new(slot.kept.load_full()),
+        _ => Slot::new(Weak::new()),
     };
     (0..len).map(slot).collect()
 }
@@ -315,6 +323,18 @@ mod tests {
         assert_eq!(cache.stats().misses, 0);
         assert!(slots.get(&cache, 1).is_none());
         assert_eq!(cache.stats().misses, 1);
+    }
+
+    #[test]
+    fn looks_that_find_a_part_are_counted_in_portions() {
+        let cache = VectorCache::new(1 << 20);
+        let slots = Slots::new(1);
+        slots.insert(&cache, 0, Part(7));
+        for looks in 1..=200 {
+            assert!(slots.get(&cache, 0).is_some());
+            let portions = looks / USES_PER_COUNT;
+            assert_eq!(cache.stats().hits, portions * USES_PER_COUNT);
+        }
     }
 
     #[test]

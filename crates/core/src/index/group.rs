@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use quartz_kernels::{codes, dot_i8};
+use quartz_kernels::{codes, dot_i8, prefetch};
 
 use super::{
     bisect::bisect,
@@ -85,9 +85,17 @@ impl Group {
 
     /// The product of `query` with the member at a position.
     pub(crate) fn dot(&self, query: &Sketch, position: usize) -> f32 {
-        let dimension = query.codes.len();
-        let codes = &self.codes[position * dimension..(position + 1) * dimension];
+        let codes = self.codes_of(position, query.codes.len());
         dot_i8(codes, &query.codes) as f32 * (self.scales[position] * query.scale)
+    }
+
+    /// Asks the processor for what [`dot`](Self::dot) will read.
+    pub(crate) fn expect(&self, position: usize, dimension: usize) {
+        prefetch(self.codes_of(position, dimension));
+    }
+
+    fn codes_of(&self, position: usize, dimension: usize) -> &[i8] {
+        &self.codes[position * dimension..(position + 1) * dimension]
     }
 
     pub(crate) fn position(&self, cluster: u32) -> Option<usize> {

@@ -54,8 +54,13 @@ impl Index {
         ordinal: u32,
     ) -> Result<Option<Place>> {
         let number = ordinal / BLOCK_ORDINALS;
-        let (bytes, load) = (size_of::<PlaceBlock>(), PlaceBlock::load(snapshot, number));
-        if let Some(block) = self.places.get_or_load(cache, number, bytes, load).await? {
+        let mut block = self.places.get(cache, number);
+        if block.is_none() {
+            let (bytes, load) = (size_of::<PlaceBlock>(), PlaceBlock::load(snapshot, number));
+            let loaded = self.places.load_if_wanted(cache, number, bytes, load);
+            block = loaded.await?;
+        }
+        if let Some(block) = block {
             return Ok(block.get(ordinal % BLOCK_ORDINALS));
         }
         let key = keys::place::key(ordinal);

@@ -19,7 +19,9 @@ const NEAR_MIN: usize = 4_096;
 /// A request for more clusters than this looks into every group.
 const NEAR_COUNT_MAX: usize = 1_024;
 /// Beside the clusters asked for and a quarter more, so many are compared exactly.
-const REFINED_SPARE: usize = 32;
+const REFINED_SPARE: usize = 16;
+/// While one is compared, memory is asked for the one so many behind it.
+const AHEAD: usize = 4;
 /// Estimates in a sample of them, and by how many of these a guess of a quantile is on the safe side, beside half
 /// as many again.
 const SAMPLE: usize = 128;
@@ -397,7 +399,10 @@ impl<'a> Ranking<'a> {
         } else {
             codes::above(estimates, *range.start(), &mut self.positions);
         }
-        for &position in &self.positions {
+        for (at, &position) in self.positions.iter().enumerate() {
+            if let Some(&later) = self.positions.get(at + AHEAD) {
+                group.expect(later as usize, query.sketch.codes.len());
+            }
             let position = position as usize;
             if estimates[position] > *range.end() {
                 continue;

@@ -1,3 +1,7 @@
+use std::slice;
+
+use quartz_kernels::prefetch;
+
 use super::State;
 use crate::{
     cache::{Cached, VectorCache},
@@ -44,6 +48,20 @@ impl IdBlock {
         let end = *self.ends.get(row)? as usize;
         (self.present >> offset & 1 == 1).then(|| &self.text[start..end])
     }
+
+    /// Asks the processor for where the id of an ordinal ends.
+    fn expect_end(&self, offset: u32) {
+        if let Some(end) = self.ends.get(row_of(self.present, offset)) {
+            prefetch(slice::from_ref(end));
+        }
+    }
+
+    /// Asks the processor for the id.
+    fn expect(&self, offset: u32) {
+        if let Some(id) = self.id(offset) {
+            prefetch(id.as_bytes());
+        }
+    }
 }
 
 impl Cached for IdBlock {
@@ -52,17 +70,48 @@ impl Cached for IdBlock {
     }
 }
 
-/// The id of the record that has an ordinal, through the cache.
-pub(super) async fn cached_id(state: &State, cache: &VectorCache, ordinal: u32) -> Result<String> {
-    let number = ordinal / BLOCK_ORDINALS;
-    let load = IdBlock::load(&*state.snapshot, number);
-    let block = state
-        .id_blocks
-        .get_or_load(cache, number, ID_BLOCK_BYTES, load);
-    let Some(block) = block.await? else {
-        return super::view::id_of(state, ordinal).await;
-    };
-    let id = block.id(ordinal % BLOCK_ORDINALS);
-    let missing = || StoreError::corrupt_row(&keys::ordinal::key(ordinal), "missing");
-    Ok(id.ok_or_else(missing)?.to_owned())
+/// The ids of the records that have some ordinals, through the cache. Memory is waited for all at once.
+pub(super) async fn cached_ids(
+    state: &State,
+    cache: &VectorCache,
+    ordinals: &[u32],
+) -> Result<Vec<String>> {
+    let place = |ordinal| (ordinal / BLOCK_ORDINALS, ordinal % BLOCK_ORDINALS);
+    let mut blocks = Vec::with_capacity(ordinals.len());
+    for &ordinal in ordinals {
+        let (number, offset) = place(ordinal);
+        let block = state.id_blocks.get(cache, number);
+        if let Some(block) = &block {
+            block.expect_end(offset);
+        }
+        blocks.push(block);
+    }
+    for (&ordinal, block) in ordinals.iter().zip(&blocks) {
+        if let Some(block) = block {
+            block.expect(place(ordinal).1);
+        }
+    }
+    let mut ids = Vec::with_capacity(ordinals.len());
+    for (&ordinal, block) in ordinals.iter().zip(blocks) {
+        let (number, offset) = place(ordinal);
+        let block = match block {
+            Some(block) => Some(block),
+            None => {
+                let load = IdBlock::load(&*state.snapshot, number);
+                let loaded = state
+                    .id_blocks
+                    .load_if_wanted(cache, number, ID_BLOCK_BYTES, load);
+                loaded.await?
+            }
+        };
+        ids.push(match block {
+            Some(block) => {
+                let id = block.id(offset);
+                let missing = || StoreError::corrupt_row(&keys::ordinal::key(ordinal), "missing");
+                id.ok_or_else(missing)?.to_owned()
+            }
+            None => super::view::id_of(state, ordinal).await?,
+        });
+    }
+    Ok(ids)
 }

@@ -4,7 +4,7 @@ use roaring::RoaringBitmap;
 
 use super::{
     View,
-    ids::cached_id,
+    ids::cached_ids,
     plan::{Cost, Route},
 };
 use crate::{
@@ -370,11 +370,9 @@ impl View {
         for (ordinal, block) in found.into_iter().zip(blocks) {
             top.offer(self.rank(target, ordinal, block).await?, ordinal);
         }
-        let mut ranked = Vec::new();
-        for (rank, ordinal) in top.finish() {
-            let id = cached_id(&self.state, &self.cache, ordinal).await?;
-            ranked.push((rank, id));
-        }
+        let (ranks, ordinals): (Vec<_>, Vec<_>) = top.finish().into_iter().unzip();
+        let ids = cached_ids(&self.state, &self.cache, &ordinals).await?;
+        let mut ranked: Vec<_> = ranks.into_iter().zip(ids).collect();
         ranked.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
         ranked.truncate(query.top_k);
         let mut matches = Vec::with_capacity(ranked.len());

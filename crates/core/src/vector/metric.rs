@@ -48,7 +48,9 @@ impl Metric {
         if vector.is_empty() {
             return Err("a vector needs at least one component");
         }
-        if !vector.iter().all(|component| component.is_finite()) {
+        // Of all of them, without a branch for each.
+        let is_finite = |all, component: &f32| all & component.is_finite();
+        if !vector.iter().fold(true, is_finite) {
             return Err("every component must be a finite number");
         }
         let squared_norm = squared_norm(vector);
@@ -170,12 +172,20 @@ fn negate(ranks: &mut [f32]) {
     }
 }
 
-/// In double precision, where no square of an `f32` overflows or vanishes.
+/// In double precision, where no square of an `f32` overflows or vanishes; in eight running sums, which a processor adds
+/// up side by side.
 fn squared_norm(vector: &[f32]) -> f64 {
-    vector
-        .iter()
-        .map(|&component| f64::from(component) * f64::from(component))
-        .sum()
+    const LANES: usize = 8;
+    let square = |component: f32| f64::from(component) * f64::from(component);
+    let (chunks, rest) = vector.as_chunks::<LANES>();
+    let mut sums = [0.0; LANES];
+    for chunk in chunks {
+        for (sum, &component) in sums.iter_mut().zip(chunk) {
+            *sum += square(component);
+        }
+    }
+    let rest: f64 = rest.iter().map(|&component| square(component)).sum();
+    sums.iter().sum::<f64>() + rest
 }
 
 #[cfg(test)]

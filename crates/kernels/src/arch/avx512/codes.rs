@@ -94,19 +94,19 @@ fn push_above(values: &[f32; BLOCK], threshold: f32, first: u32, positions: &mut
     let threshold = _mm512_set1_ps(threshold);
     let lanes = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
     let mut numbers = _mm512_add_epi32(_mm512_set1_epi32(first.cast_signed()), lanes);
+    let mut length = positions.len();
     let (halves, _) = values.as_chunks::<16>();
     for half in halves {
         // SAFETY: the array is one register long, and the load needs no alignment.
         let half = unsafe { _mm512_loadu_ps(half.as_ptr()) };
         let above = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(half, threshold);
         let packed = _mm512_maskz_compress_epi32(above, numbers);
-        let (length, count) = (positions.len(), above.count_ones() as usize);
         // SAFETY: there is room for the 16 of this store behind what was there before and at most 16 others, and
-        // the store needs no alignment. The first `count` of them are written.
-        unsafe {
-            _mm512_storeu_si512(positions.as_mut_ptr().add(length).cast(), packed);
-            positions.set_len(length + count);
-        }
+        // the store needs no alignment.
+        unsafe { _mm512_storeu_si512(positions.as_mut_ptr().add(length).cast(), packed) };
+        length += above.count_ones() as usize;
         numbers = _mm512_add_epi32(numbers, _mm512_set1_epi32(16));
     }
+    // SAFETY: there is room for so many, and they are written.
+    unsafe { positions.set_len(length) };
 }
