@@ -162,8 +162,8 @@ impl<T: Cached> Slots<T> {
         }
     }
 
-    /// Loads a block of about so many bytes that is not in memory, if the cache wants it though one member of it is asked
-    /// for. `None`: the member is to be read by itself.
+    /// Loads a block of about so many bytes that was not in memory, if the cache wants it though one member of it is asked
+    /// for. `None`: the member is to be read by itself. Where it has come in meanwhile, for another member, it is there.
     pub(crate) async fn load_if_wanted(
         &self,
         cache: &VectorCache,
@@ -171,6 +171,9 @@ impl<T: Cached> Slots<T> {
         bytes: usize,
         load: impl Future<Output = Result<T>>,
     ) -> Result<Option<Arc<Kept<T>>>> {
+        if let Some(kept) = self.peek(number) {
+            return Ok(Some(kept));
+        }
         if !cache.wants_block(bytes) {
             return Ok(None);
         }
@@ -334,6 +337,17 @@ mod tests {
             assert!(slots.get(&cache, 0).is_some());
             let portions = looks / USES_PER_COUNT;
             assert_eq!(cache.stats().hits, portions * USES_PER_COUNT);
+        }
+    }
+
+    #[test]
+    fn what_has_come_in_for_one_member_is_not_loaded_for_another() {
+        let cache = VectorCache::new(1 << 20);
+        let slots = Slots::new(1);
+        for number in [7, 8] {
+            let load = slots.load_if_wanted(&cache, 0, 1000, async move { Ok(Part(number)) });
+            let part = futures::executor::block_on(load).unwrap().unwrap();
+            assert_eq!(part.0, 7);
         }
     }
 
