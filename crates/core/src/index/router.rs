@@ -287,16 +287,18 @@ impl<'a> Ranking<'a> {
         first: usize,
     ) -> Self {
         let groups = router.groups.iter().flatten().map(|group| &**group);
+        let groups: Vec<_> = groups.collect();
+        let places = router.len + groups.len() * codes::BLOCK;
         let mut ranking = Self {
             nearness,
-            groups: groups.collect(),
+            groups,
             opened: 0,
-            estimates: Vec::new(),
+            estimates: Vec::with_capacity(places.min(NEAR_MIN + GROUP_MAX)),
             floor: f32::INFINITY,
-            ranked: Vec::new(),
+            ranked: Vec::with_capacity(2 * first.min(router.len)),
             next: 0,
             portion: first.max(1),
-            positions: Vec::new(),
+            positions: Vec::with_capacity(GROUP_MAX),
         };
         if router.len > FLAT_MAX {
             ranking.sort_groups(query);

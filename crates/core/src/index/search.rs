@@ -29,6 +29,8 @@ const ROUTED_MAX: usize = 512;
 const ROUND: usize = 4;
 /// Candidates compared at a time.
 const BATCH: usize = 16;
+/// Members that memory is taken for beforehand: what most clusters have.
+const MEMBERS: usize = 4 * BLOCK;
 /// Clusters after which a search lets other tasks run.
 const CLUSTERS_PER_TURN: usize = 64;
 
@@ -428,10 +430,11 @@ impl Work {
         Self {
             best,
             seen: Seen::new(),
-            bounds: Vec::new(),
+            bounds: Vec::with_capacity(MEMBERS),
             marks: Default::default(),
-            positions: Vec::new(),
-            candidates: Vec::new(),
+            positions: Vec::with_capacity(MEMBERS),
+            // All members of the first round, before anything is known of the best.
+            candidates: Vec::with_capacity(ROUND * MEMBERS),
             changed: [false; ROUND],
         }
     }
