@@ -1,4 +1,4 @@
-use std::{cmp::Reverse, collections::BinaryHeap, ops::Range, sync::Arc};
+use std::{cmp::Reverse, collections::BinaryHeap, mem, ops::Range, sync::Arc};
 
 use quartz_kernels::codes::{self, BLOCK};
 
@@ -99,6 +99,8 @@ impl Search<'_> {
         let mut work = Work::new(Best::new(k, metric, &query));
         let (mut quiet, mut longest_quiet) = (0.0_f32, 0.0_f32);
         let mut routes = Routes::new(self, &query, nearness, &stop);
+        let mut round = Vec::with_capacity(ROUND);
+        let mut pages = Vec::with_capacity(ROUND);
         loop {
             let done = found.probes as usize;
             let most = if done < stop.probes {
@@ -112,14 +114,14 @@ impl Search<'_> {
             if done % CLUSTERS_PER_TURN == CLUSTERS_PER_TURN - ROUND {
                 crate::vector::yield_now().await;
             }
-            let round = routes.round(&query, most);
+            routes.round(&query, most, &mut round);
             if round.is_empty() {
                 break;
             }
             let clusters = round.len();
             let mut counts = [1.0; ROUND];
-            let mut pages = Vec::with_capacity(ROUND);
-            for (number, (ranked, page)) in round.into_iter().enumerate() {
+            pages.clear();
+            for (number, (ranked, page)) in round.drain(..).enumerate() {
                 let page = match page {
                     Some(page) => page,
                     None => self.load_page(ranked.cluster()).await?,
@@ -196,7 +198,7 @@ impl Search<'_> {
             bounding.candidates(query, page, all, number, work, may_be);
             return;
         }
-        let marks = std::mem::take(&mut work.marks[number]);
+        let marks = mem::take(&mut work.marks[number]);
         let marked = |position: usize, _| marks[position / BLOCK] >> (position % BLOCK) & 1 == 1;
         let mut first = 0;
         for run in marks.split_inclusive(|&block| block == 0) {
@@ -217,6 +219,7 @@ impl Search<'_> {
             best,
             seen,
             candidates,
+            batch: blocks,
             changed,
             ..
         } = work;
@@ -229,7 +232,6 @@ impl Search<'_> {
                 let number = candidate.ordinal / BLOCK_ORDINALS;
                 self.index.sketches.expect(number);
             }
-            let mut blocks = Vec::with_capacity(BATCH);
             for candidate in candidates.drain(..batch) {
                 if seen.insert(candidate.ordinal) {
                     let number = candidate.ordinal / BLOCK_ORDINALS;
@@ -237,7 +239,7 @@ impl Search<'_> {
                     blocks.push((candidate, block));
                 }
             }
-            for (candidate, block) in &blocks {
+            for (candidate, block) in &*blocks {
                 let offset = candidate.ordinal % BLOCK_ORDINALS;
                 if let Some(block) = block {
                     block.prefetch(offset, dimension);
@@ -248,7 +250,7 @@ impl Search<'_> {
                     ordinal, number, ..
                 },
                 block,
-            ) in blocks
+            ) in blocks.drain(..)
             {
                 let block = match block {
                     Some(block) => block,
@@ -295,29 +297,29 @@ impl<'a> Routes<'a> {
         Self {
             search,
             ranking,
-            ahead: Vec::new(),
+            ahead: Vec::with_capacity(ROUND),
         }
     }
 
-    /// The next clusters.
-    fn round(&mut self, query: &Prepared, most: usize) -> Vec<Routed> {
-        let mut round = std::mem::take(&mut self.ahead);
+    /// Puts the next clusters into `round`, which is empty.
+    fn round(&mut self, query: &Prepared, most: usize, round: &mut Vec<Routed>) {
+        let mut ahead = mem::take(&mut self.ahead);
+        mem::swap(round, &mut ahead);
         if round.is_empty() {
-            round = self.take(query);
+            self.take(query, round);
         }
         if most > ROUND {
-            self.ahead = self.take(query);
+            self.take(query, &mut ahead);
         }
+        self.ahead = ahead;
         round.truncate(most);
-        round
     }
 
-    fn take(&mut self, query: &Prepared) -> Vec<Routed> {
+    fn take(&mut self, query: &Prepared, taken: &mut Vec<Routed>) {
         let pages = &self.search.index.pages;
         for cluster in self.ranking.coming(ROUND).take(ROUND) {
             pages.expect(cluster);
         }
-        let mut taken = Vec::with_capacity(ROUND);
         while taken.len() < ROUND
             && let Some(ranked) = self.ranking.next(query)
         {
@@ -330,7 +332,6 @@ impl<'a> Routes<'a> {
             }
             taken.push((ranked, page));
         }
-        taken
     }
 }
 
@@ -414,6 +415,8 @@ pub(super) struct Work {
     marks: [Vec<u32>; ROUND],
     positions: Vec<u32>,
     pub(super) candidates: Vec<Candidate>,
+    /// The candidates that are compared next, with the block of their sketch where that is in memory.
+    batch: Vec<(Candidate, Option<Arc<Kept<SketchBlock>>>)>,
     /// Which clusters of the round brought something new among the best.
     changed: [bool; ROUND],
 }
@@ -435,6 +438,7 @@ impl Work {
             positions: Vec::with_capacity(MEMBERS),
             // All members of the first round, before anything is known of the best.
             candidates: Vec::with_capacity(ROUND * MEMBERS),
+            batch: Vec::with_capacity(BATCH),
             changed: [false; ROUND],
         }
     }

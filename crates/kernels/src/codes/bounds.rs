@@ -5,7 +5,7 @@
     reason = "calls functions compiled for features detected at run time"
 )]
 
-use super::{BLOCK, Table, block_bytes};
+use super::{BLOCK, LANE, PATTERN, Table, block_bytes};
 use crate::dispatch::{Leaf, active};
 
 /// Bounds the ranks of all codes in some whole blocks.
@@ -118,11 +118,23 @@ impl Scan<'_> {
 /// The scanning kernels of a leaf.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Codes {
+    pub(crate) fill: unsafe fn(&[[f32; PATTERN]], f32, &mut [[u8; LANE]]),
     pub(crate) bounds: unsafe fn(&Scan<'_>, &mut [f32]),
     pub(crate) above: unsafe fn(&[f32], f32, &mut Vec<u32>),
 }
 
 impl Leaf {
+    /// See [`Table::fill`]: the entries of some groups.
+    pub(crate) fn fill_lanes(
+        &self,
+        groups: &[[f32; PATTERN]],
+        inverse: f32,
+        lanes: &mut [[u8; LANE]],
+    ) {
+        // SAFETY: `self` came from `leaves`, which detected the features.
+        unsafe { (self.codes.fill)(groups, inverse, lanes) }
+    }
+
     /// See [`bounds`].
     #[inline]
     pub fn code_bounds(&self, scan: &Scan<'_>, bounds: &mut [f32]) {

@@ -29,6 +29,7 @@ pub(crate) use bounds::Codes;
 pub use bounds::Scan;
 pub use bounds::{above, bounds};
 pub use table::Table;
+pub(crate) use table::fill_lanes;
 
 /// Codes in a block.
 pub const BLOCK: usize = 32;

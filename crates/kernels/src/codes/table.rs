@@ -1,7 +1,7 @@
 //! What each pattern of four signs contributes to the product with a query.
 
 use super::{DIMENSIONS, LANE, PATTERN};
-use crate::bytes::round;
+use crate::{bytes::round, dispatch::active};
 
 /// Below this a query counts as zero: the inverse of its step would not be finite.
 const NEGLIGIBLE: f32 = 1e-30;
@@ -79,10 +79,8 @@ impl Table {
         self.step = 2.0 * largest / 255.0;
         self.offset = -sum;
         let inverse = 1.0 / self.step;
-        let (lanes, _) = self.entries.as_chunks_mut::<LANE>();
-        for (lane, group) in lanes.iter_mut().zip(groups) {
-            fill_lane(lane, group, inverse);
-        }
+        let (lanes, _) = self.entries.as_chunks_mut();
+        active().fill_lanes(groups, inverse, lanes);
     }
 
     /// The entries: 16 a group, by pattern.
@@ -110,12 +108,20 @@ impl Table {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn extent([a, b, c, d]: &[f32; PATTERN]) -> f32 {
     (a.abs() + b.abs()) + (c.abs() + d.abs())
 }
 
-#[inline]
+/// The entries of groups, in plain IEEE operations: every leaf compiles them for its registers, to the same bits.
+#[inline(always)]
+pub(crate) fn fill_lanes(groups: &[[f32; PATTERN]], inverse: f32, lanes: &mut [[u8; LANE]]) {
+    for (lane, group) in lanes.iter_mut().zip(groups) {
+        fill_lane(lane, group, inverse);
+    }
+}
+
+#[inline(always)]
 fn fill_lane(lane: &mut [u8; LANE], group: &[f32; PATTERN], inverse: f32) {
     let [a, b, c, d] = *group;
     // By two bits of the pattern each.

@@ -1,8 +1,12 @@
 //! Scanning of one-bit codes.
 
-use crate::codes::{BLOCK, Codes, LANE, Scan, block_bytes};
+use crate::codes::{BLOCK, Codes, LANE, Scan, block_bytes, fill_lanes};
 
-pub(crate) const KERNELS: Codes = Codes { bounds, above };
+pub(crate) const KERNELS: Codes = Codes {
+    fill: fill_lanes,
+    bounds,
+    above,
+};
 
 fn bounds(scan: &Scan<'_>, bounds: &mut [f32]) {
     let (tables, _) = scan.table.entries().as_chunks::<16>();

@@ -34,7 +34,20 @@
 ///   values, counted from `first`.
 macro_rules! codes {
     (features: $features:literal) => {
-        pub(crate) const KERNELS: $crate::codes::Codes = $crate::codes::Codes { bounds, above };
+        pub(crate) const KERNELS: $crate::codes::Codes = $crate::codes::Codes {
+            fill,
+            bounds,
+            above,
+        };
+
+        #[target_feature(enable = $features)]
+        fn fill(
+            groups: &[[f32; $crate::codes::PATTERN]],
+            inverse: f32,
+            lanes: &mut [[u8; $crate::codes::LANE]],
+        ) {
+            $crate::codes::fill_lanes(groups, inverse, lanes);
+        }
 
         /// Bytes of 256 groups.
         const CHUNK: usize = 256 * $crate::codes::LANE;
