@@ -55,9 +55,12 @@ async function load(url, method, time) {
 
 async function start(settings) {
   const direct = { unsafeDirectSockets: [{ host: "127.0.0.1" }] };
+  const before = performance.now();
   const miniflare = new Miniflare({ ...settings, ...direct });
   await miniflare.ready;
-  return { miniflare, url: String(await miniflare.unsafeGetDirectURL()).replace(/\/$/, "") };
+  const url = String(await miniflare.unsafeGetDirectURL()).replace(/\/$/, "");
+  await (await fetch(`${url}/livez`)).arrayBuffer();
+  return { miniflare, url, start_ms: performance.now() - before };
 }
 
 const median = (figures) => figures.sort((a, b) => a - b)[Math.floor(figures.length / 2)];
@@ -73,8 +76,9 @@ async function fill(url) {
 }
 
 // Adds rounds of both sides on the same runtime, in turns, from a start to its end.
-async function addRounds(rounds, settings) {
+async function addRounds(rounds, started, settings) {
   const sides = { ours: await start(settings.ours), rival: await start(settings.rival) };
+  for (const side of ["ours", "rival"]) started[side].push(sides[side].start_ms);
   for (const { url } of Object.values(sides)) {
     await fill(url);
     for (const method of ["GET", "PUT"]) await load(url, method, WARM_SECONDS);
@@ -94,14 +98,15 @@ async function keyValue() {
   writeFileSync(join(scratch, "rival.js"), code);
   const modules = [{ type: "ESModule", path: join(scratch, "rival.js") }];
   const rounds = { GET: [], PUT: [] };
+  const started = { ours: [], rival: [] };
   for (let turn = 0; turn < Number(starts); turn += 1) {
     const data = (side) => join(scratch, `${side}-${turn}`);
     const ours = options({ worker, data: data("ours"), key: KEY });
     const rival = options({ worker: scratch, data: data("rival"), key: KEY });
-    await addRounds(rounds, { ours, rival: { ...rival, modules } });
+    await addRounds(rounds, started, { ours, rival: { ...rival, modules } });
     for (const side of ["ours", "rival"]) rmSync(data(side), { recursive: true });
   }
-  const figures = {};
+  const figures = { start_ms: { ours: median(started.ours), rival: median(started.rival) } };
   for (const [method, all] of Object.entries(rounds)) {
     const of = (side, what) => median(all.map((round) => round[side][what]));
     const side = (name) => ({ rate: of(name, "rate"), p50_ms: of(name, "p50_ms") });

@@ -115,10 +115,13 @@ impl Scan<'_> {
     }
 }
 
+/// Groups of components and the inverse of the step of a table give its entries.
+type Fill = unsafe fn(&[[f32; PATTERN]], f32, &mut [[u8; LANE]]);
+
 /// The scanning kernels of a leaf.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Codes {
-    pub(crate) fill: unsafe fn(&[[f32; PATTERN]], f32, &mut [[u8; LANE]]),
+    pub(crate) fill: Fill,
     pub(crate) bounds: unsafe fn(&Scan<'_>, &mut [f32]),
     pub(crate) above: unsafe fn(&[f32], f32, &mut Vec<u32>),
 }
