@@ -155,10 +155,14 @@ fn scans(set: Set, dimension: usize) {
         scale: &scale[places],
         base: 1.0,
         slack: 0.5,
+        ahead: &[],
     };
-    let clusters: Vec<Scan<'_>> = far_apart(count / CLUSTER)
+    let mut clusters: Vec<Scan<'_>> = far_apart(count / CLUSTER)
         .map(|cluster| scan(cluster * CLUSTER..(cluster + 1) * CLUSTER))
         .collect();
+    for next in 1..clusters.len() {
+        clusters[next - 1].ahead = clusters[next].codes;
+    }
     let scattered = clusters.len() * CLUSTER;
     let (mut bounds, mut positions) = (vec![0.0; count], Vec::new());
     let mut some = vec![0.0; CLUSTER];

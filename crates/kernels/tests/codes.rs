@@ -147,7 +147,7 @@ proptest! {
         let (table, blocks) = (Table::new(&query), packed(&vector, dimension));
         let (add, scale) = ([0.0; BLOCK], [1.0; BLOCK]);
         let mut products = [0.0; BLOCK];
-        codes::bounds(&table, &blocks, &add, &scale, 0.0, 0.0, &mut products);
+        codes::bounds(&Scan { table: &table, codes: &blocks, add: &add, scale: &scale, base: 0.0, slack: 0.0, ahead: &[] }, &mut products);
         let exact: f64 = query.iter().zip(&vector).map(|(q, v)| f64::from(*q) * if *v >= 0.0 { 1.0 } else { -1.0 }).sum();
         // Half a step a group, and what the float operations round.
         let most = f64::from(table.step()) * (dimension as f64 / 8.0 + 1.0);
@@ -161,13 +161,15 @@ proptest! {
         seed in 0..1000_usize,
         base in -2.0_f32..2.0,
         slack in 0.0_f32..2.0,
+        ahead in 0..5_usize,
     ) {
         let dimension = 64 * groups;
         let count = blocks * BLOCK;
         let table = Table::new(&noise(seed, dimension));
         let codes = packed(&noise(seed + 1, dimension * count), dimension);
         let (add, scale) = (noise(seed + 2, count), noise(seed + 3, count));
-        assert_every_leaf_is_the_definition(&Scan { table: &table, codes: &codes, add: &add, scale: &scale, base, slack });
+        let ahead = &vec![0; ahead * block_bytes(dimension)];
+        assert_every_leaf_is_the_definition(&Scan { table: &table, codes: &codes, add: &add, scale: &scale, base, slack, ahead });
     }
 
     #[test]
@@ -224,16 +226,20 @@ fn no_sum_overflows() {
                 scale: &scale,
                 base: 0.5,
                 slack: 0.25,
+                ahead: &[],
             });
         }
         let mut bounds = [0.0; BLOCK];
         codes::bounds(
-            &largest,
-            &codes,
-            &[0.0; BLOCK],
-            &[1.0; BLOCK],
-            0.0,
-            0.0,
+            &Scan {
+                table: &largest,
+                codes: &codes,
+                add: &[0.0; BLOCK],
+                scale: &[1.0; BLOCK],
+                base: 0.0,
+                slack: 0.0,
+                ahead: &[],
+            },
             &mut bounds,
         );
         let error = (bounds[31] - dimension as f32).abs();
@@ -259,17 +265,18 @@ fn the_crate_scans_by_its_leaf() {
     let values = noise(1, 64 * BLOCK);
     let (table, codes) = (Table::new(&noise(2, 64)), packed(&values, 64));
     let (add, scale) = (noise(3, BLOCK), noise(4, BLOCK));
-    let mut bounds = [0.0; BLOCK];
-    codes::bounds(&table, &codes, &add, &scale, 1.0, 0.5, &mut bounds);
-    let expected = defined_bounds(&Scan {
+    let scan = Scan {
         table: &table,
         codes: &codes,
         add: &add,
         scale: &scale,
         base: 1.0,
         slack: 0.5,
-    });
-    assert_eq!(bits(&bounds), bits(&expected));
+        ahead: &[],
+    };
+    let mut bounds = [0.0; BLOCK];
+    codes::bounds(&scan, &mut bounds);
+    assert_eq!(bits(&bounds), bits(&defined_bounds(&scan)));
     let mut positions = vec![];
     above(&bounds, bounds[7], &mut positions);
     assert!(!positions.contains(&7));
@@ -291,7 +298,18 @@ fn tables_too() {
 #[should_panic(expected = "codes are not whole blocks of 256 bytes")]
 fn blocks_must_be_whole() {
     let table = Table::new(&[1.0; 64]);
-    codes::bounds(&table, &[0; 255], &[], &[], 0.0, 0.0, &mut []);
+    codes::bounds(
+        &Scan {
+            table: &table,
+            codes: &[0; 255],
+            add: &[],
+            scale: &[],
+            base: 0.0,
+            slack: 0.0,
+            ahead: &[],
+        },
+        &mut [],
+    );
 }
 
 #[test]
@@ -299,12 +317,34 @@ fn blocks_must_be_whole() {
 fn every_code_needs_its_numbers() {
     let table = Table::new(&[1.0; 64]);
     let (add, scale) = ([0.0; 31], [0.0; 32]);
-    codes::bounds(&table, &[0; 256], &add, &scale, 0.0, 0.0, &mut [0.0; 32]);
+    codes::bounds(
+        &Scan {
+            table: &table,
+            codes: &[0; 256],
+            add: &add,
+            scale: &scale,
+            base: 0.0,
+            slack: 0.0,
+            ahead: &[],
+        },
+        &mut [0.0; 32],
+    );
 }
 
 #[test]
 #[should_panic(expected = "add, scale and bounds need 32 numbers a block")]
 fn every_code_needs_a_bound() {
     let table = Table::new(&[1.0; 64]);
-    codes::bounds(&table, &[0; 256], &[0.0; 32], &[0.0; 32], 0.0, 0.0, &mut []);
+    codes::bounds(
+        &Scan {
+            table: &table,
+            codes: &[0; 256],
+            add: &[0.0; 32],
+            scale: &[0.0; 32],
+            base: 0.0,
+            slack: 0.0,
+            ahead: &[],
+        },
+        &mut [],
+    );
 }

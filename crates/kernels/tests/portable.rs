@@ -3,7 +3,7 @@
 mod noise;
 
 use noise::noise;
-use quartz_kernels::codes::{self, BLOCK, Table, block_bytes};
+use quartz_kernels::codes::{self, BLOCK, Scan, Table, block_bytes};
 use quartz_kernels::{dot_i8, hadamard, portable_dot, portable_squared_euclidean, quantise_i8};
 
 /// FNV-1a over the bytes of the numbers.
@@ -63,7 +63,18 @@ fn codes_and_their_bounds() {
     let table = Table::new(&noise(9, dimension));
     let (add, scale) = (noise(10, 2 * BLOCK), noise(11, 2 * BLOCK));
     let mut bounds = vec![0.0; 2 * BLOCK];
-    codes::bounds(&table, &blocks, &add, &scale, 0.3, 0.7, &mut bounds);
+    codes::bounds(
+        &Scan {
+            table: &table,
+            codes: &blocks,
+            add: &add,
+            scale: &scale,
+            base: 0.3,
+            slack: 0.7,
+            ahead: &[],
+        },
+        &mut bounds,
+    );
     let digests = [
         digest(blocks.iter().map(|byte| [*byte])),
         digest(table.entries().iter().map(|entry| [*entry])),

@@ -162,16 +162,18 @@ impl<T: Cached> Slots<T> {
         }
     }
 
-    /// Loads a block of about so many bytes that was not in memory, if the cache wants it though one member of it is asked
-    /// for. `None`: the member is to be read by itself. Where it has come in meanwhile, for another member, it is there.
-    pub(crate) async fn load_if_wanted(
+    /// What [`get`](Self::get) found, or else a block of about so many bytes, loaded if the cache wants it though one
+    /// member of it is asked for. `None`: the member is to be read by itself. Where the block has come in meanwhile, for
+    /// another member, it is there.
+    pub(crate) async fn or_load(
         &self,
+        found: Option<Arc<Kept<T>>>,
         cache: &VectorCache,
         number: u32,
         bytes: usize,
         load: impl Future<Output = Result<T>>,
     ) -> Result<Option<Arc<Kept<T>>>> {
-        if let Some(kept) = self.peek(number) {
+        if let Some(kept) = found.or_else(|| self.peek(number)) {
             return Ok(Some(kept));
         }
         if !cache.wants_block(bytes) {
@@ -345,7 +347,7 @@ mod tests {
         let cache = VectorCache::new(1 << 20);
         let slots = Slots::new(1);
         for number in [7, 8] {
-            let load = slots.load_if_wanted(&cache, 0, 1000, async move { Ok(Part(number)) });
+            let load = slots.or_load(None, &cache, 0, 1000, async move { Ok(Part(number)) });
             let part = futures::executor::block_on(load).unwrap().unwrap();
             assert_eq!(part.0, 7);
         }

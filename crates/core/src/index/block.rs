@@ -37,7 +37,7 @@ impl Index {
         let dimension = self.rotation.padded();
         let (number, bytes) = (ordinal / BLOCK_ORDINALS, SketchBlock::bytes_of(dimension));
         let load = SketchBlock::load(snapshot, number, dimension);
-        let loaded = self.sketches.load_if_wanted(cache, number, bytes, load);
+        let loaded = self.sketches.or_load(None, cache, number, bytes, load);
         if let Some(block) = loaded.await? {
             return Ok(block);
         }

@@ -1,6 +1,9 @@
 use std::sync::Arc;
 
-use quartz_kernels::{codes, dot_i8, prefetch};
+use quartz_kernels::{
+    codes::{self, Scan},
+    dot_i8, prefetch,
+};
 
 use super::{
     bisect::bisect,
@@ -71,13 +74,25 @@ impl Group {
         self.page.add.len()
     }
 
-    /// Writes an estimate of the score of each member, `-∞` behind the last one.
-    pub(crate) fn estimate(&self, query: &Prepared, nearness: Nearness, estimates: &mut [f32]) {
-        let Page {
-            add, scale, codes, ..
-        } = &self.page;
-        let base = query.sketch.dot(&self.origin.sketch);
-        codes::bounds(&query.table, codes, add, scale, base, 0.0, estimates);
+    /// Writes an estimate of the score of each member, `-∞` behind the last one. Meanwhile memory is asked for the
+    /// group that comes next.
+    pub(crate) fn estimate(
+        &self,
+        query: &Prepared,
+        nearness: Nearness,
+        next: Option<&Group>,
+        estimates: &mut [f32],
+    ) {
+        let scan = Scan {
+            table: &query.table,
+            codes: &self.page.codes,
+            add: &self.page.add,
+            scale: &self.page.scale,
+            base: query.sketch.dot(&self.origin.sketch),
+            slack: 0.0,
+            ahead: next.map_or(&[], |next| &next.page.codes),
+        };
+        codes::bounds(&scan, estimates);
         for (estimate, squared_norm) in estimates.iter_mut().zip(&self.squared_norms) {
             *estimate = nearness.score(*estimate, *squared_norm);
         }

@@ -51,7 +51,7 @@ impl Outlook {
     /// How much it tells about the clusters behind it that this one has no member above a threshold: the more, the
     /// further that is out of its reach.
     ///
-    /// A power, and no exponential function, which hosts round differently. A higher one takes a few codes less, and
+    /// A square, and no exponential function, which hosts round differently. A higher power takes a few codes less, and
     /// more for the slowest queries (decision 0011).
     pub(super) fn weight(self, threshold: f32) -> f32 {
         let deviations = (threshold - self.mean) / self.deviation;
@@ -62,7 +62,7 @@ impl Outlook {
             LEAST
         };
         let ratio = told / ONE;
-        ratio * ratio * ratio
+        ratio * ratio
     }
 }
 

@@ -1,6 +1,6 @@
 use bytes::Bytes;
 use quartz_kernels::{
-    codes::{self, BLOCK, Table},
+    codes::{self, BLOCK, Scan, Table},
     prefetch,
 };
 
@@ -54,25 +54,34 @@ impl Page {
         dimension: usize,
     ) -> Result<Self, StoreError> {
         let mut page = Self::default();
-        for first in (0..).step_by(BLOCKS_AT_ONCE) {
+        'blocks: for first in (0..).step_by(BLOCKS_AT_ONCE) {
             let numbers = first..first + BLOCKS_AT_ONCE as u16;
             let keys: Vec<_> = numbers
                 .map(|number| Bytes::from(keys::codes::key(cluster, number)))
                 .collect();
             for (key, value) in keys.iter().zip(snapshot.get_many(&keys).await?) {
                 let Some(value) = value else {
-                    return Ok(page);
+                    break 'blocks;
                 };
                 let block = keys::codes::decode(&value, dimension)
                     .and_then(|block| page.append(block))
                     .map_err(|why| StoreError::corrupt_row(key, why));
                 block?;
                 if !page.members.len().is_multiple_of(BLOCK) {
-                    return Ok(page);
+                    break 'blocks;
                 }
             }
         }
+        page.shrink();
         Ok(page)
+    }
+
+    /// Gives back what grew in advance: a page in memory stays as it is, and the budget counts what it needs.
+    fn shrink(&mut self) {
+        self.members.shrink_to_fit();
+        self.add.shrink_to_fit();
+        self.scale.shrink_to_fit();
+        self.codes.shrink_to_fit();
     }
 
     /// Every block but the last one is full.
@@ -95,11 +104,15 @@ impl Page {
         prefetch(&self.members);
     }
 
+    /// Asks the processor for the numbers that go with the codes.
+    pub(crate) fn prefetch_numbers(&self) {
+        prefetch(&self.add);
+        prefetch(&self.scale);
+    }
+
     /// Asks the processor for the codes.
     pub(crate) fn prefetch_codes(&self) {
         prefetch(&self.codes);
-        prefetch(&self.add);
-        prefetch(&self.scale);
     }
 
     /// The codes of the blocks from `first` to before `last`.
@@ -223,15 +236,16 @@ impl Page {
         };
         let none = vec![0.0; self.scale.len()];
         let mut products = vec![0.0; self.scale.len()];
-        codes::bounds(
-            towards,
-            &self.codes,
-            &none,
-            &self.scale,
-            0.0,
-            0.0,
-            &mut products,
-        );
+        let scan = Scan {
+            table: towards,
+            codes: &self.codes,
+            add: &none,
+            scale: &self.scale,
+            base: 0.0,
+            slack: 0.0,
+            ahead: &[],
+        };
+        codes::bounds(&scan, &mut products);
         for (&member, product) in self.members.iter().zip(products) {
             if member & GUEST == 0 && shift + factor * product > least {
                 found(member);

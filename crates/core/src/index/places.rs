@@ -54,13 +54,10 @@ impl Index {
         ordinal: u32,
     ) -> Result<Option<Place>> {
         let number = ordinal / BLOCK_ORDINALS;
-        let mut block = self.places.get(cache, number);
-        if block.is_none() {
-            let (bytes, load) = (size_of::<PlaceBlock>(), PlaceBlock::load(snapshot, number));
-            let loaded = self.places.load_if_wanted(cache, number, bytes, load);
-            block = loaded.await?;
-        }
-        if let Some(block) = block {
+        let found = self.places.get(cache, number);
+        let (bytes, load) = (size_of::<PlaceBlock>(), PlaceBlock::load(snapshot, number));
+        let block = self.places.or_load(found, cache, number, bytes, load);
+        if let Some(block) = block.await? {
             return Ok(block.get(ordinal % BLOCK_ORDINALS));
         }
         let key = keys::place::key(ordinal);

@@ -21,7 +21,7 @@ const NEAR_COUNT_MAX: usize = 1_024;
 /// Beside the clusters asked for and a quarter more, so many are compared exactly.
 const REFINED_SPARE: usize = 16;
 /// While one is compared, memory is asked for the one so many behind it.
-const AHEAD: usize = 4;
+const AHEAD: usize = 8;
 /// Estimates in a sample of them, and by how many of these a guess of a quantile is on the safe side, beside half
 /// as many again.
 const SAMPLE: usize = 128;
@@ -337,18 +337,15 @@ impl<'a> Ranking<'a> {
     }
 
     fn sort_groups(&mut self, query: &Prepared) {
-        let score = |group: &Group| {
+        let key = |(number, group): (u32, &'a Group)| {
             let origin = &group.origin.sketch;
             let dot = query.sketch.dot(origin);
-            self.nearness.score(dot, origin.squared_norm)
+            let score = self.nearness.score(dot, origin.squared_norm);
+            (key(score, number), group)
         };
-        let mut scored: Vec<_> = self
-            .groups
-            .iter()
-            .map(|group| (score(group), *group))
-            .collect();
-        scored.sort_by(|a, b| b.0.total_cmp(&a.0));
-        self.groups = scored.into_iter().map(|(_, group)| group).collect();
+        let mut keyed: Vec<_> = (0..).zip(self.groups.iter().copied()).map(key).collect();
+        keyed.sort_unstable_by_key(|(key, _)| *key);
+        self.groups = keyed.into_iter().map(|(_, group)| group).collect();
     }
 
     /// Estimates the next groups, until so many centroids are.
@@ -357,7 +354,8 @@ impl<'a> Ranking<'a> {
             let start = self.estimates.len();
             let group = self.groups[self.opened];
             self.estimates.resize(start + group.places(), 0.0);
-            group.estimate(query, self.nearness, &mut self.estimates[start..]);
+            let next = self.groups.get(self.opened + 1).copied();
+            group.estimate(query, self.nearness, next, &mut self.estimates[start..]);
             self.compare(query, self.opened, start, self.floor..=f32::INFINITY);
             self.opened += 1;
         }
@@ -423,15 +421,15 @@ impl<'a> Ranking<'a> {
     }
 }
 
-/// Orders clusters by descending score, then by number, as the total order of floats has it.
-const fn key(score: f32, cluster: u32) -> u64 {
+/// Orders clusters, or groups, by descending score, then by number, as the total order of floats has it.
+const fn key(score: f32, number: u32) -> u64 {
     let bits = score.to_bits();
     let descending = if bits >> 31 == 0 {
         !bits & !(1 << 31)
     } else {
         bits
     };
-    (descending as u64) << 32 | cluster as u64
+    (descending as u64) << 32 | number as u64
 }
 
 /// A number that the `wanted` best scores are above, and all that equal the last of them.

@@ -1,6 +1,6 @@
 use std::{cmp::Reverse, collections::BinaryHeap, mem, ops::Range, sync::Arc};
 
-use quartz_kernels::codes::{self, BLOCK};
+use quartz_kernels::codes::{self, BLOCK, Scan};
 
 use super::{
     Index, Page, SketchBlock,
@@ -31,6 +31,9 @@ const ROUND: usize = 4;
 const BATCH: usize = 16;
 /// Members that memory is taken for beforehand: what most clusters have.
 const MEMBERS: usize = 4 * BLOCK;
+/// What a find leaves of the clusters that brought none before it. Nothing would be left of patience where finds are rare
+/// and just often enough, and such a search would be among the slowest (decision 0011).
+const STILL_QUIET: f32 = 0.5;
 /// Clusters after which a search lets other tasks run.
 const CLUSTERS_PER_TURN: usize = 64;
 
@@ -39,9 +42,10 @@ const CLUSTERS_PER_TURN: usize = 64;
 pub(crate) struct Stop {
     /// How many standard deviations of a one-bit estimate a vector is given the benefit of.
     pub(crate) deviations: f32,
-    /// After clusters in a row that brought nothing new among the best and count for this much together: each its
+    /// After clusters that brought nothing new among the best and count for this much together: each its
     /// [weight](Outlook::weight). Of a cluster of which a filter allows only some, that counts times the square root
-    /// of their share, or of its share of all vectors where that is less.
+    /// of their share, or of its share of all vectors where that is less. One that did bring something takes away half of
+    /// what the ones before it count.
     pub(crate) patience: f32,
     /// After this many clusters.
     pub(crate) probes: usize,
@@ -138,8 +142,21 @@ impl Search<'_> {
                 }
                 pages.push((number, ranked, page));
             }
-            for (number, ranked, page) in &pages {
-                self.scan(&query, stop.deviations, *ranked, page, *number, &mut work);
+            for (at, (number, ranked, page)) in pages.iter().enumerate() {
+                let bounding = Bounding {
+                    ahead: match pages.get(at + 1) {
+                        Some((_, _, next)) => &next.codes,
+                        None => routes.coming_codes(),
+                    },
+                    ..Bounding::new(
+                        metric,
+                        &query,
+                        stop.deviations,
+                        ranked.dot,
+                        ranked.squared_norm,
+                    )
+                };
+                self.scan(&query, bounding, page, *number, &mut work);
             }
             work.changed = [false; ROUND];
             let compared = work.best.refined.len();
@@ -157,7 +174,7 @@ impl Search<'_> {
             for number in 0..clusters {
                 needed[number] = longest_quiet;
                 quiet = if work.changed[number] {
-                    0.0
+                    STILL_QUIET * quiet
                 } else {
                     quiet + counts[number]
                 };
@@ -182,22 +199,22 @@ impl Search<'_> {
     fn scan(
         &self,
         query: &Prepared,
-        deviations: f32,
-        ranked: Ranked,
+        bounding: Bounding<'_>,
         page: &Page,
         number: usize,
         work: &mut Work,
     ) {
-        let Ranked {
-            dot, squared_norm, ..
-        } = ranked;
-        let bounding = Bounding::new(self.index.metric, query, deviations, dot, squared_norm);
         if !self.allowed.is_filter() {
             let all = 0..page.add.len() / BLOCK;
             let may_be = |_, ordinal| self.allowed.contains(ordinal);
             bounding.candidates(query, page, all, number, work, may_be);
             return;
         }
+        // Which codes are needed was known before, and they were asked for.
+        let bounding = Bounding {
+            ahead: &[],
+            ..bounding
+        };
         let marks = mem::take(&mut work.marks[number]);
         let marked = |position: usize, _| marks[position / BLOCK] >> (position % BLOCK) & 1 == 1;
         let mut first = 0;
@@ -307,6 +324,11 @@ impl<'a> Routes<'a> {
         mem::swap(round, &mut ahead);
         if round.is_empty() {
             self.take(query, round);
+            if let Some((_, Some(page))) = round.first()
+                && !self.search.allowed.is_filter()
+            {
+                page.prefetch_codes();
+            }
         }
         if most > ROUND {
             self.take(query, &mut ahead);
@@ -327,21 +349,30 @@ impl<'a> Routes<'a> {
             if let Some(page) = &page {
                 page.prefetch_members();
                 if !self.search.allowed.is_filter() {
-                    page.prefetch_codes();
+                    page.prefetch_numbers();
                 }
             }
             taken.push((ranked, page));
         }
     }
+
+    /// The codes of the first cluster of the next round, where they are in memory.
+    fn coming_codes(&self) -> &[u8] {
+        let first = self.ahead.first().and_then(|(_, page)| page.as_ref());
+        first.map_or(&[], |page| &page.codes)
+    }
 }
 
 /// How the members of a page are bounded.
-pub(super) struct Bounding {
+#[derive(Clone, Copy)]
+pub(super) struct Bounding<'a> {
     base: f32,
     slack: f32,
+    /// Codes that are scanned next, for which memory is asked meanwhile.
+    ahead: &'a [u8],
 }
 
-impl Bounding {
+impl Bounding<'_> {
     /// `deviations` is that of [`Stop`]; `dot` is the product of the query with the centroid that the codes are
     /// relative to, `squared_norm` the squared length of that.
     pub(super) fn new(
@@ -358,6 +389,7 @@ impl Bounding {
                 Metric::Euclidean => 2.0 * dot - query.sketch.squared_norm,
             },
             slack: deviations * DEVIATION * squared_distance.max(0.0).sqrt(),
+            ahead: &[],
         }
     }
 
@@ -380,15 +412,16 @@ impl Bounding {
             ..
         } = work;
         bounds.resize(places.len(), 0.0);
-        codes::bounds(
-            &query.table,
-            page.blocks(blocks.start, blocks.end),
-            &page.add[places.clone()],
-            &page.scale[places.clone()],
-            self.base,
-            self.slack,
-            bounds,
-        );
+        let scan = Scan {
+            table: &query.table,
+            codes: page.blocks(blocks.start, blocks.end),
+            add: &page.add[places.clone()],
+            scale: &page.scale[places.clone()],
+            base: self.base,
+            slack: self.slack,
+            ahead: self.ahead,
+        };
+        codes::bounds(&scan, bounds);
         positions.clear();
         codes::above(bounds, best.threshold, positions);
         for &position in &*positions {

@@ -94,17 +94,10 @@ pub(super) async fn cached_ids(
     let mut ids = Vec::with_capacity(ordinals.len());
     for (&ordinal, block) in ordinals.iter().zip(blocks) {
         let (number, offset) = place(ordinal);
-        let block = match block {
-            Some(block) => Some(block),
-            None => {
-                let load = IdBlock::load(&*state.snapshot, number);
-                let loaded = state
-                    .id_blocks
-                    .load_if_wanted(cache, number, ID_BLOCK_BYTES, load);
-                loaded.await?
-            }
-        };
-        ids.push(match block {
+        let load = IdBlock::load(&*state.snapshot, number);
+        let blocks = &state.id_blocks;
+        let block = blocks.or_load(block, cache, number, ID_BLOCK_BYTES, load);
+        ids.push(match block.await? {
             Some(block) => {
                 let id = block.id(offset);
                 let missing = || StoreError::corrupt_row(&keys::ordinal::key(ordinal), "missing");

@@ -44,7 +44,7 @@ const GROWTH_BY_COUNT: f64 = 0.45;
 const GROWTH_BY_SCARCITY: f64 = 0.8;
 /// Clusters count the less the lower the worst match is (`Outlook`), so a search need not be as patient. How patience
 /// goes with the rank of that among all vectors.
-const PATIENCE_BY_RANK: f64 = -0.35;
+const PATIENCE_BY_RANK: f64 = -0.25;
 
 /// The benefit of the doubt that a one-bit estimate is given up to a recall of 0.95, and how it grows beyond. Less than
 /// the 1.9 of RaBitQ's ε₀: most vectors are in two clusters, and are looked at if either bound says so.

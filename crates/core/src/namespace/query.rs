@@ -402,17 +402,11 @@ impl View {
         let metric = self.metric();
         let number = ordinal / BLOCK_ORDINALS;
         let snapshot = &*self.state.snapshot;
-        let block = match block {
-            Some(block) => Some(block),
-            None => {
-                let bytes = VectorBlock::bytes_of(target.len());
-                let load = VectorBlock::load(snapshot, number, target.len(), metric);
-                let blocks = &self.state.vector_blocks;
-                let loaded = blocks.load_if_wanted(&self.cache, number, bytes, load);
-                loaded.await?
-            }
-        };
-        let Some(block) = block else {
+        let bytes = VectorBlock::bytes_of(target.len());
+        let load = VectorBlock::load(snapshot, number, target.len(), metric);
+        let blocks = &self.state.vector_blocks;
+        let block = blocks.or_load(block, &self.cache, number, bytes, load);
+        let Some(block) = block.await? else {
             let mut row = single(snapshot, ordinal, target.len()).await?;
             metric.prepare(&mut row);
             return Ok(metric.portable_rank(target, &row));

@@ -6,11 +6,14 @@
 )]
 
 use super::{BLOCK, LANE, PATTERN, Table, block_bytes};
-use crate::dispatch::{Leaf, active};
+use crate::{
+    dispatch::{Leaf, active},
+    prefetch::prefetch,
+};
 
 /// Bounds the ranks of all codes in some whole blocks.
 ///
-/// With `S` the sum of the entries of `table` that code `i` selects, an exact whole number,
+/// With `S` the sum of the entries of the table that code `i` selects, an exact whole number,
 ///
 /// ```text
 /// bounds[i] = (base + add[i]) + (S * step + (offset + slack)) * scale[i]
@@ -24,43 +27,34 @@ use crate::dispatch::{Leaf, active};
 ///
 /// # Panics
 ///
-/// When the table is empty, `codes` is not whole blocks of its dimension, or the other lengths are not
+/// When the table is empty, the codes are not whole blocks of its dimension, or the other lengths are not
 /// 32 a block.
 ///
 /// # Examples
 ///
 /// ```
-/// use quartz_kernels::codes;
+/// use quartz_kernels::codes::{self, Scan};
 ///
 /// let vector: Vec<f32> = (0..64).map(|i| (i % 7) as f32 - 3.0).collect();
 /// let mut block = vec![0; codes::block_bytes(64)];
 /// codes::pack(&mut block, 0, &vector);
-/// let table = codes::Table::new(&vector);
+/// let scan = Scan {
+///     table: &codes::Table::new(&vector),
+///     codes: &block,
+///     add: &[0.0; codes::BLOCK],
+///     scale: &[1.0; codes::BLOCK],
+///     base: 0.0,
+///     slack: 0.0,
+///     ahead: &[],
+/// };
 /// let mut products = [0.0; codes::BLOCK];
-/// let (add, scale) = ([0.0; codes::BLOCK], [1.0; codes::BLOCK]);
-/// codes::bounds(&table, &block, &add, &scale, 0.0, 0.0, &mut products);
+/// codes::bounds(&scan, &mut products);
 /// let exact: f32 = vector.iter().map(|v| v.abs()).sum();
 /// assert!((products[0] - exact).abs() < 1.0);
 /// ```
 #[inline]
-pub fn bounds(
-    table: &Table,
-    codes: &[u8],
-    add: &[f32],
-    scale: &[f32],
-    base: f32,
-    slack: f32,
-    bounds: &mut [f32],
-) {
-    let scan = Scan {
-        table,
-        codes,
-        add,
-        scale,
-        base,
-        slack,
-    };
-    active().code_bounds(&scan, bounds);
+pub fn bounds(scan: &Scan<'_>, bounds: &mut [f32]) {
+    active().code_bounds(scan, bounds);
 }
 
 /// Appends the positions of the values above a threshold, in order. A NaN is not above anything.
@@ -98,19 +92,22 @@ pub struct Scan<'a> {
     pub base: f32,
     /// Added to all products.
     pub slack: f32,
+    /// Codes that are to be scanned next, or none. The processor is asked for a line of them for each line that is
+    /// scanned, and at the end for what there is more: a hint like [`prefetch`](crate::prefetch), spread so that it
+    /// need not wait for others to be answered.
+    pub ahead: &'a [u8],
 }
 
 impl Scan<'_> {
-    /// From sums of entries to bounds, for the block whose first code is number `first`.
+    /// From sums of entries to bounds, for the block whose first code is number `first`. Sums are at most 255 * 4096,
+    /// which floats add up and hold exactly.
     #[inline(always)]
-    pub(crate) fn finish(&self, first: usize, sums: &[u32; BLOCK], bounds: &mut [f32; BLOCK]) {
+    pub(crate) fn finish(&self, first: usize, sums: &[f32; BLOCK], bounds: &mut [f32; BLOCK]) {
         let add = &self.add[first..][..BLOCK];
         let scale = &self.scale[first..][..BLOCK];
         let shift = self.table.offset() + self.slack;
         for i in 0..BLOCK {
-            // At most 255 * 4096: a float holds it exactly.
-            let sum = sums[i].cast_signed() as f32;
-            bounds[i] = (self.base + add[i]) + (sum * self.table.step() + shift) * scale[i];
+            bounds[i] = (self.base + add[i]) + (sums[i] * self.table.step() + shift) * scale[i];
         }
     }
 }
@@ -153,6 +150,7 @@ impl Leaf {
         );
         // SAFETY: `self` came from `leaves`, which detected the features.
         unsafe { (self.codes.bounds)(scan, bounds) }
+        prefetch(scan.ahead.get(scan.codes.len()..).unwrap_or_default());
     }
 
     /// See [`above`].

@@ -25,9 +25,7 @@ mod bounds;
 mod table;
 
 pub(crate) use bounds::Codes;
-#[doc(hidden)]
-pub use bounds::Scan;
-pub use bounds::{above, bounds};
+pub use bounds::{Scan, above, bounds};
 pub use table::Table;
 pub(crate) use table::fill_lanes;
 

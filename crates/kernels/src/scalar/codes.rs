@@ -13,11 +13,11 @@ fn bounds(scan: &Scan<'_>, bounds: &mut [f32]) {
     let blocks = scan.codes.chunks_exact(block_bytes(scan.table.dimension()));
     let (bounds, _) = bounds.as_chunks_mut::<BLOCK>();
     for (i, (block, bounds)) in blocks.zip(bounds).enumerate() {
-        let mut sums = [0; BLOCK];
+        let mut sums = [0.0; BLOCK];
         for (lane, table) in block.as_chunks::<LANE>().0.iter().zip(tables) {
             for (i, patterns) in lane.iter().enumerate() {
-                sums[i] += u32::from(table[usize::from(patterns & 0xf)]);
-                sums[LANE + i] += u32::from(table[usize::from(patterns >> 4)]);
+                sums[i] += f32::from(table[usize::from(patterns & 0xf)]);
+                sums[LANE + i] += f32::from(table[usize::from(patterns >> 4)]);
             }
         }
         scan.finish(i * BLOCK, &sums, bounds);

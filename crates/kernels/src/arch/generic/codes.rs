@@ -55,31 +55,57 @@ macro_rules! codes {
         #[target_feature(enable = $features)]
         fn bounds(scan: &$crate::codes::Scan<'_>, bounds: &mut [f32]) {
             let entries = scan.table.entries();
-            let blocks = scan.codes.chunks_exact(entries.len());
+            let length = entries.len();
+            let blocks = scan.codes.chunks_exact(length);
             let (bounds, _) = bounds.as_chunks_mut::<BLOCK>();
             for (i, (block, bounds)) in blocks.zip(bounds).enumerate() {
-                let mut sums = [0; BLOCK];
-                for (codes, entries) in block.chunks(CHUNK).zip(entries.chunks(CHUNK)) {
-                    let part = sum_chunk(codes, entries);
+                // Where there is nothing to ask for, the codes at hand, which are there already.
+                let ahead = scan.ahead.get(i * length..(i + 1) * length);
+                let ahead = ahead.unwrap_or(block);
+                let mut sums = [0.0; BLOCK];
+                if length <= CHUNK {
+                    let part = sum_chunk(block, entries, ahead);
                     for code in 0..BLOCK {
-                        sums[code] += u32::from(part[code]);
+                        sums[code] = f32::from(part[code]);
                     }
+                } else {
+                    sum_chunks(block, entries, ahead, &mut sums);
                 }
                 scan.finish(i * BLOCK, &sums, bounds);
             }
         }
 
-        /// Sums the entries that each code of a block selects, of at most 256 groups.
+        /// Apart, since what sums up over chunks spoils the registers of a block that is one.
+        #[target_feature(enable = $features)]
+        #[inline(never)]
+        fn sum_chunks(codes: &[u8], entries: &[u8], ahead: &[u8], sums: &mut [f32; BLOCK]) {
+            let chunks = codes.chunks(CHUNK).zip(entries.chunks(CHUNK));
+            for ((codes, entries), ahead) in chunks.zip(ahead.chunks(CHUNK)) {
+                let part = sum_chunk(codes, entries, ahead);
+                for code in 0..BLOCK {
+                    sums[code] += f32::from(part[code]);
+                }
+            }
+        }
+
+        /// Sums the entries that each code of a block selects, of at most 256 groups, and asks for as many bytes
+        /// of what comes next.
         #[target_feature(enable = $features)]
         #[inline]
-        fn sum_chunk(codes: &[u8], entries: &[u8]) -> [u16; BLOCK] {
-            let (codes, _) = codes.as_chunks::<WIDTH>();
-            let (entries, _) = entries.as_chunks::<WIDTH>();
+        fn sum_chunk(codes: &[u8], entries: &[u8], ahead: &[u8]) -> [u16; BLOCK] {
+            let (codes, _) = codes.as_chunks::<{ $crate::arch::prefetch::LINE }>();
+            let (entries, _) = entries.as_chunks::<{ $crate::arch::prefetch::LINE }>();
+            let (ahead, _) = ahead.as_chunks::<{ $crate::arch::prefetch::LINE }>();
             let (mut lows, mut highs) = ([zero(); 2], [zero(); 2]);
-            for (codes, entries) in codes.iter().zip(entries) {
-                let (codes, table) = (load(codes), load(entries));
-                lows = accumulate(look_up(table, low(codes)), lows);
-                highs = accumulate(look_up(table, high(codes)), highs);
+            for ((codes, entries), ahead) in codes.iter().zip(entries).zip(ahead) {
+                $crate::arch::prefetch::into_first_level(ahead);
+                let (codes, _) = codes.as_chunks::<WIDTH>();
+                let (entries, _) = entries.as_chunks::<WIDTH>();
+                for (codes, entries) in codes.iter().zip(entries) {
+                    let (codes, table) = (load(codes), load(entries));
+                    lows = accumulate(look_up(table, low(codes)), lows);
+                    highs = accumulate(look_up(table, high(codes)), highs);
+                }
             }
             fold(lows, highs)
         }
