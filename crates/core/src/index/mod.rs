@@ -40,6 +40,7 @@ mod prepared;
 mod reshape;
 mod rotation;
 mod router;
+mod routes;
 mod search;
 mod seen;
 mod sketch;

@@ -3,13 +3,8 @@ use std::{cmp::Reverse, collections::BinaryHeap, mem, ops::Range, sync::Arc};
 use quartz_kernels::codes::{self, BLOCK, Scan};
 
 use super::{
-    Index, Page, SketchBlock,
-    allowed::Allowed,
-    code::DEVIATION,
-    outlook::Outlook,
-    prepared::Prepared,
-    router::{Nearness, Ranked, Ranking},
-    seen::Seen,
+    Index, Page, SketchBlock, allowed::Allowed, code::DEVIATION, outlook::Outlook,
+    prepared::Prepared, router::Nearness, routes::Routes, seen::Seen,
 };
 use crate::{
     Metric,
@@ -21,12 +16,8 @@ use crate::{
 
 /// How many standard deviations of the estimate by its sketch a vector is given the benefit of.
 const SKETCH_DEVIATIONS: f32 = 3.0;
-/// Clusters that are ranked at first: a few, and one and a quarter for each unit of patience, which is about a cluster
-/// scanned in vain, within bounds.
-const ROUTED_SPARE: usize = 24;
-const ROUTED_MAX: usize = 512;
 /// Clusters scanned before their candidates are compared, so that memory is waited for once.
-const ROUND: usize = 4;
+pub(super) const ROUND: usize = 4;
 /// Candidates compared at a time.
 const BATCH: usize = 16;
 /// Members that memory is taken for beforehand: what most clusters have.
@@ -289,77 +280,6 @@ impl Search<'_> {
     async fn load_page(&self, cluster: u32) -> Result<Arc<Kept<Page>>> {
         let page = Page::load(self.snapshot, cluster, self.dimension()).await?;
         Ok(self.index.pages.insert(self.cache, cluster, page))
-    }
-}
-
-/// A cluster, and its page where that is in memory.
-type Routed = (Ranked, Option<Arc<Kept<Page>>>);
-
-/// Clusters, nearest first, taken in rounds. Pages of the round after are asked for while one is
-/// scanned, and where those of the next one are, before that.
-struct Routes<'a> {
-    search: &'a Search<'a>,
-    ranking: Ranking<'a>,
-    ahead: Vec<Routed>,
-}
-
-impl<'a> Routes<'a> {
-    fn new(search: &'a Search<'a>, query: &Prepared, nearness: Nearness, stop: &Stop) -> Self {
-        let likely = (stop.patience as usize).min(stop.probes).min(ROUTED_MAX);
-        let first = likely + likely / 4 + ROUTED_SPARE;
-        let ranking = Ranking::new(&search.index.router, query, nearness, first);
-        for cluster in ranking.coming(0).take(2 * ROUND) {
-            search.index.pages.expect(cluster);
-        }
-        Self {
-            search,
-            ranking,
-            ahead: Vec::with_capacity(ROUND),
-        }
-    }
-
-    /// Puts the next clusters into `round`, which is empty.
-    fn round(&mut self, query: &Prepared, most: usize, round: &mut Vec<Routed>) {
-        let mut ahead = mem::take(&mut self.ahead);
-        mem::swap(round, &mut ahead);
-        if round.is_empty() {
-            self.take(query, round);
-            if let Some((_, Some(page))) = round.first()
-                && !self.search.allowed.is_filter()
-            {
-                page.prefetch_codes();
-            }
-        }
-        if most > ROUND {
-            self.take(query, &mut ahead);
-        }
-        self.ahead = ahead;
-        round.truncate(most);
-    }
-
-    fn take(&mut self, query: &Prepared, taken: &mut Vec<Routed>) {
-        let pages = &self.search.index.pages;
-        for cluster in self.ranking.coming(ROUND).take(ROUND) {
-            pages.expect(cluster);
-        }
-        while taken.len() < ROUND
-            && let Some(ranked) = self.ranking.next(query)
-        {
-            let page = pages.get(self.search.cache, ranked.cluster());
-            if let Some(page) = &page {
-                page.prefetch_members();
-                if !self.search.allowed.is_filter() {
-                    page.prefetch_numbers();
-                }
-            }
-            taken.push((ranked, page));
-        }
-    }
-
-    /// The codes of the first cluster of the next round, where they are in memory.
-    fn coming_codes(&self) -> &[u8] {
-        let first = self.ahead.first().and_then(|(_, page)| page.as_ref());
-        first.map_or(&[], |page| &page.codes)
     }
 }
 
