@@ -92,7 +92,8 @@
 //!
 //! From memory, a scan in order is bound by its bandwidth (2 to 3 ns a code there), and what lies
 //! scattered by its latency: codes in scattered clusters of 256 took 8 ns each, scattered rows of bytes 58
-//! to 79 ns. A caller that knows what it reads next can ask for it meanwhile ([`prefetch`](fn@prefetch)). Rows
+//! to 79 ns. A caller that knows what it reads next can ask for it meanwhile ([`prefetch`](fn@prefetch), and
+//! [`Scan::ahead`](codes::Scan::ahead) for codes). Rows
 //! of halves in order took 63 ns where those of `f32` took 111 (avx512 on Sapphire Rapids).
 //!
 //! # Tests of other machines' leaves

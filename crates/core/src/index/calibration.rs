@@ -12,9 +12,9 @@ use crate::{
 
 /// How patient a search must be for a recall, learnt from the namespace's own vectors.
 ///
-/// A search that ends after a stretch of clusters without a find misses what it would have found after a longer one.
-/// So one patient search tells what every less patient one finds: each neighbour *needs* more than the longest
-/// stretch before it. Searches for vectors of the namespace, each left out of its own answer, are done a few at a
+/// A search that ends when clusters without a find count for enough misses what a more patient one would have found.
+/// So one patient search tells what every less patient one finds: each neighbour *needs* more than the most that had
+/// come together before it. Searches for vectors of the namespace, each left out of its own answer, are done a few at a
 /// time when the index has nothing better to do. As the number of vectors changes, what was found fades, and others
 /// take its place.
 #[derive(Clone, Debug)]

@@ -22,8 +22,8 @@ pub(super) const ROUND: usize = 4;
 const BATCH: usize = 16;
 /// Members that memory is taken for beforehand: what most clusters have.
 const MEMBERS: usize = 4 * BLOCK;
-/// What a find leaves of the clusters that brought none before it. Nothing would be left of patience where finds are rare
-/// and just often enough, and such a search would be among the slowest (decision 0011).
+/// What a find leaves of what clusters without one have come to before it. If it left nothing, a search that finds
+/// something just often enough would go on for long (decision 0011).
 const STILL_QUIET: f32 = 0.5;
 /// Clusters after which a search lets other tasks run.
 const CLUSTERS_PER_TURN: usize = 64;
