@@ -19,7 +19,7 @@ const NEAR_MIN: usize = 4_096;
 /// A request for more clusters than this looks into every group.
 const NEAR_COUNT_MAX: usize = 1_024;
 /// Beside the clusters asked for and a quarter more, so many are compared exactly.
-const REFINED_SPARE: usize = 16;
+const REFINED_SPARE: usize = 8;
 /// While one is compared, memory is asked for the one so many behind it.
 const AHEAD: usize = 8;
 /// Estimates in a sample of them, and by how many of these a guess of a quantile is on the safe side, beside half

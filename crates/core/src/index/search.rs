@@ -133,6 +133,8 @@ impl Search<'_> {
                 }
                 pages.push((number, ranked, page));
             }
+            work.changed = [false; ROUND];
+            let compared = work.best.refined.len();
             for (at, (number, ranked, page)) in pages.iter().enumerate() {
                 let bounding = Bounding {
                     ahead: match pages.get(at + 1) {
@@ -148,9 +150,11 @@ impl Search<'_> {
                     )
                 };
                 self.scan(&query, bounding, page, *number, &mut work);
+                // From then on most members of other clusters are known not to be among them.
+                if !work.best.is_full() && work.candidates.len() >= k {
+                    self.compare(&query, &mut work, k).await?;
+                }
             }
-            work.changed = [false; ROUND];
-            let compared = work.best.refined.len();
             self.refine(&query, &mut work).await?;
             if work.best.has_all(&self.allowed) {
                 break;
@@ -222,58 +226,64 @@ impl Search<'_> {
 
     /// Compares the sketches of the candidates, best first, until no other can be among the best.
     pub(super) async fn refine(&self, query: &Prepared, work: &mut Work) -> Result<()> {
+        while !work.candidates.is_empty() {
+            self.compare(query, work, BATCH).await?;
+        }
+        Ok(())
+    }
+
+    /// Compares the sketches of the `count` best candidates, and drops those that cannot be among the best any more.
+    async fn compare(&self, query: &Prepared, work: &mut Work, count: usize) -> Result<()> {
         let dimension = self.dimension();
         let Work {
             best,
             seen,
             candidates,
-            batch: blocks,
+            batch,
             changed,
             ..
         } = work;
-        while !candidates.is_empty() {
-            let batch = candidates.len().min(BATCH);
-            if candidates.len() > BATCH {
-                candidates.select_nth_unstable_by(BATCH - 1, |a, b| b.bound.total_cmp(&a.bound));
-            }
-            for candidate in &candidates[..batch] {
-                let number = candidate.ordinal / BLOCK_ORDINALS;
-                self.index.sketches.expect(number);
-            }
-            for candidate in candidates.drain(..batch) {
-                if seen.insert(candidate.ordinal) {
-                    let number = candidate.ordinal / BLOCK_ORDINALS;
-                    let block = self.index.sketches.get(self.cache, number);
-                    blocks.push((candidate, block));
-                }
-            }
-            for (candidate, block) in &*blocks {
-                let offset = candidate.ordinal % BLOCK_ORDINALS;
-                if let Some(block) = block {
-                    block.prefetch(offset, dimension);
-                }
-            }
-            for (
-                Candidate {
-                    ordinal, number, ..
-                },
-                block,
-            ) in blocks.drain(..)
-            {
-                let block = match block {
-                    Some(block) => block,
-                    None => {
-                        let load = self
-                            .index
-                            .load_sketch_block(self.snapshot, self.cache, ordinal);
-                        load.await?
-                    }
-                };
-                changed[number] |= best.offer(query, &block, ordinal, dimension, number)?;
-            }
-            let threshold = best.threshold;
-            candidates.retain(|candidate| candidate.bound > threshold);
+        let count = count.min(candidates.len());
+        if count < candidates.len() {
+            candidates.select_nth_unstable_by(count, |a, b| b.bound.total_cmp(&a.bound));
         }
+        for candidate in &candidates[..count] {
+            let number = candidate.ordinal / BLOCK_ORDINALS;
+            self.index.sketches.expect(number);
+        }
+        for candidate in candidates.drain(..count) {
+            if seen.insert(candidate.ordinal) {
+                let number = candidate.ordinal / BLOCK_ORDINALS;
+                let block = self.index.sketches.get(self.cache, number);
+                batch.push((candidate, block));
+            }
+        }
+        for (candidate, block) in &*batch {
+            let offset = candidate.ordinal % BLOCK_ORDINALS;
+            if let Some(block) = block {
+                block.prefetch(offset, dimension);
+            }
+        }
+        for (
+            Candidate {
+                ordinal, number, ..
+            },
+            block,
+        ) in batch.drain(..)
+        {
+            let block = match block {
+                Some(block) => block,
+                None => {
+                    let load = self
+                        .index
+                        .load_sketch_block(self.snapshot, self.cache, ordinal);
+                    load.await?
+                }
+            };
+            changed[number] |= best.offer(query, &block, ordinal, dimension, number)?;
+        }
+        let threshold = best.threshold;
+        candidates.retain(|candidate| candidate.bound > threshold);
         Ok(())
     }
 

@@ -20,6 +20,8 @@ use crate::{
 
 /// Components that are worth a processor of their own: about half a millisecond of work.
 const PART_COMPONENTS: u64 = 1 << 21;
+/// While a vector is ranked, memory is asked for the one so many behind it: for all at once, each would wait longer.
+const AHEAD: usize = 4;
 
 /// A nearest-neighbour query.
 #[derive(Clone, Debug)]
@@ -361,13 +363,19 @@ impl View {
         }
         for ordinal in &found {
             let number = ordinal / BLOCK_ORDINALS;
-            let block = self.state.vector_blocks.get(&self.cache, number);
-            if let Some(block) = &block {
-                block.expect(ordinal % BLOCK_ORDINALS, target.len());
-            }
-            blocks.push(block);
+            blocks.push(self.state.vector_blocks.get(&self.cache, number));
         }
-        for (ordinal, block) in found.into_iter().zip(blocks) {
+        let expect = |blocks: &[Option<Arc<Kept<VectorBlock>>>], at: usize| {
+            if let Some(Some(block)) = blocks.get(at) {
+                block.expect(found[at] % BLOCK_ORDINALS, target.len());
+            }
+        };
+        for at in 0..AHEAD {
+            expect(&blocks, at);
+        }
+        for (at, &ordinal) in found.iter().enumerate() {
+            expect(&blocks, at + AHEAD);
+            let block = blocks[at].take();
             top.offer(self.rank(target, ordinal, block).await?, ordinal);
         }
         let (ranks, ordinals): (Vec<_>, Vec<_>) = top.finish().into_iter().unzip();
