@@ -129,6 +129,7 @@ impl Search<'_> {
                     if share == 0.0 {
                         continue;
                     }
+                    page.prefetch_numbers();
                     page.prefetch_codes();
                 }
                 pages.push((number, ranked, page));
